@@ -1,0 +1,153 @@
+"""Bulk actions: the rows ticked, or all that match; a page that says what will be done; then one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import abort, flash, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_admin.base import expose
+from flask_babel import format_decimal
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from admin_views.listing import LIST_PARAMETERS
+from extensions import db
+from models import Selection
+from operations import filters, selections
+from operations.errors import OperationRefused
+
+
+@dataclass(frozen=True)
+class BulkAction:
+    """Something that can be done to many rows at once.
+
+    `page` leads to the action's own form for a selection; without it the confirmation of this room is shown, with
+    the fields of `form`, the lines of `preview`, and the button `verb`; then `run` does it and says what was
+    done.
+    """
+
+    name: str
+    label: Any
+    icon: str
+    permission: str
+    danger: bool = False
+    page: Callable[[Selection], str] | None = None
+    form: Callable[[], Any] | None = None
+    preview: Callable[[Selection], list[str]] | None = None
+    verb: Callable[[int], str] | None = None
+    run: Callable[[Selection, Any], str] | None = None
+    extras: dict[str, Any] = field(default_factory=dict)
+
+    def button(self) -> dict[str, Any]:
+        return {"name": self.name, "label": self.label, "icon": self.icon, "danger": self.danger}
+
+
+class BulkPages:
+    """Adds `…/action/`, which takes what was selected, and `…/bulk/`, which confirms and does it."""
+
+    bulk_actions: Sequence[BulkAction] = ()
+
+    @expose("/action/", methods=("POST",))
+    def action_view(self) -> ResponseReturnValue:
+        """Keep the selection and lead to the action's form. A filter not understood is refused."""
+        action = self._action(request.form.get("action", ""))
+        back = request.values.get("url") or self._back()
+        try:
+            selection = self._selected(action, back)
+        except OperationRefused as refusal:
+            db.session.rollback()
+            flash(refusal.message, "error")
+            return redirect(back)
+        db.session.commit()
+        if action.page is not None:
+            return redirect(action.page(selection))
+        return redirect(f"{self.url}/bulk/?selection={selection.id}")  # type: ignore[attr-defined]
+
+    def _action(self, name: str) -> BulkAction:
+        action = next((one for one in self.bulk_actions if one.name == name), None)
+        if action is None:
+            abort(404)
+        if not current_user.may(action.permission):
+            abort(403)
+        return action
+
+    def _back(self) -> str:
+        query = request.query_string.decode(errors="replace")
+        return f"{self.url}/?{query}" if query else f"{self.url}/"  # type: ignore[attr-defined]
+
+    def _selected(self, action: BulkAction, back: str) -> Selection:
+        kept = {"staff": current_user._get_current_object(), "module": self.module, "action": action.name, "url": back}  # type: ignore[attr-defined]
+        if request.form.get("all") != "1":
+            return selections.create(ids=self._ticked(), **kept)
+        asked = self.list_request()  # type: ignore[attr-defined]
+        if asked.asked.misunderstood:
+            raise OperationRefused(" ".join(asked.asked.misunderstood))
+        parameters = {name: text for name, text in asked.asked.texts.items() if name not in LIST_PARAMETERS}
+        if asked.scope is not None:
+            parameters[selections.SCOPE] = str(asked.scope)
+        return selections.create(parameters=parameters, **kept)
+
+    def _ticked(self) -> list[int]:
+        try:
+            ids = [filters.whole_number(text) for text in request.form.getlist("rowid")]
+        except ValueError:
+            abort(404)
+        scope = self.scope()  # type: ignore[attr-defined]
+        if scope is not None and any(self.get_one(number) is None for number in ids):  # type: ignore[attr-defined]
+            abort(404)
+        return ids
+
+    @expose("/bulk/", methods=("GET", "POST"))
+    def bulk(self) -> ResponseReturnValue:
+        """Say what the action will do to how many, and do it."""
+        selection = self._selection()
+        action = self._action(selection.action)
+        if action.run is None:
+            abort(404)
+        form = action.form() if action.form else None
+        count = selections.count(selection)
+        if request.method == "POST" and (form is None or form.validate()):
+            if request.form.get("count") == str(count):
+                return self._carry_out(action, selection, form)
+            flash(_("Meanwhile a different number of rows is meant. Look at it again."), "warning")
+        return self.render("admin/confirm.html", **self._confirmation(action, selection, form, count))  # type: ignore[attr-defined]
+
+    def _selection(self) -> Selection:
+        try:
+            number = filters.whole_number(request.values.get("selection", ""))
+        except ValueError:
+            abort(404)
+        found = selections.find(number, staff=current_user._get_current_object(), module=self.module)  # type: ignore[attr-defined]
+        return found or abort(404)
+
+    def _carry_out(self, action: BulkAction, selection: Selection, form: Any) -> ResponseReturnValue:
+        assert action.run is not None
+        url = selection.url or f"{self.url}/"  # type: ignore[attr-defined]
+        try:
+            selections.mark_used(selection)
+            said = action.run(selection, form)
+            db.session.commit()
+        except OperationRefused as refusal:
+            db.session.rollback()
+            flash(refusal.message, "error")
+            return redirect(url)
+        flash(said, "success")
+        return redirect(url)
+
+    def _confirmation(self, action: BulkAction, selection: Selection, form: Any, count: int) -> dict[str, Any]:
+        scoped = bool((selection.parameters or {}).get(selections.SCOPE))
+        return {
+            "page_title": str(action.label),
+            "question": _("%(count)s of the list: %(words)s.", count=format_decimal(count),
+                          words="; ".join(selections.describe(selection))),
+            "lines": action.preview(selection) if action.preview else [],
+            "form": form,
+            "hidden": {"selection": selection.id, "count": count},
+            "verb": action.verb(count) if action.verb else str(action.label),
+            "danger": action.danger,
+            "cancel_url": selection.url or f"{self.url}/",  # type: ignore[attr-defined]
+            "scope_note": _("The filter by client is on.") if scoped else None,
+        }  # fmt: skip

@@ -1,0 +1,472 @@
+"""The client list, and everything that begins at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from flask import abort, flash, redirect, request, session
+from flask.typing import ResponseReturnValue
+from flask_admin.base import expose
+from flask_babel import format_decimal, ngettext
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+from markupsafe import Markup
+from sqlalchemy.orm import joinedload, load_only
+
+from admin_views import cells
+from admin_views.base import ModuleView, needs
+from admin_views.bulk import BulkAction
+from admin_views.client_badges import badges_of
+from admin_views.imports import ImportPages
+from admin_views.login_as import LoginAsPages
+from extensions import db, now
+from forms.clients import CharacterizationForm, CreateClientForm, EditClientForm
+from models import Characterization, Client, PenaltyPoint, Project, Selection, Staff
+from operations import client_filters, clients, countries, deletion, filters, phones, selections
+from operations.permissions import LIMITED_CLIENT_COLUMNS
+
+RECORDS = (
+    ("groups", _l("Groups"), "users-group"),
+    ("projects", _l("Available projects"), "world"),
+    ("discounts", _l("Discounts"), "discount"),
+    ("services", _l("Products and services"), "server"),
+    ("payments", _l("Payments"), "credit-card"),
+    ("acts", _l("Acts"), "file-certificate"),
+    ("expenses", _l("Expenses"), "receipt"),
+    ("accounts", _l("Accounts"), "wallet"),
+    ("invoices", _l("Invoices"), "file-invoice"),
+    ("tickets", _l("Tickets"), "message"),
+    ("users", _l("Users"), "user"),
+    ("payers", _l("Payers"), "id-badge"),
+    ("violations", _l("Violations"), "gavel"),
+)
+
+
+def _staff() -> Staff:
+    return db.session.get_one(Staff, current_user.id)
+
+
+def _row_height() -> str:
+    return "compact" if request.form.get("row_height") == "compact" else "comfortable"
+
+
+def _preview_characterization(selection: Selection) -> list[str]:
+    chosen = selections.client_ids(selection)
+    rows = db.session.execute(
+        sa.select(Characterization, sa.func.count(Client.id))
+        .join(Client, Client.characterization_id == Characterization.id)
+        .where(Client.id.in_(chosen))
+        .group_by(Characterization.id)
+    )
+    return [_("Now %(name)s: %(count)s", name=row[0], count=format_decimal(row[1])) for row in rows]
+
+
+def _set_characterization(selection: Selection, form: Any) -> str:
+    done = clients.set_characterization(
+        clients=selections.client_ids(selection),
+        characterization=form.characterization.data,
+        reason=form.characterization_reason.data,
+        by=_staff(),
+        now=now(),
+    )
+    return in_words(done)
+
+
+def in_words(done: clients.Done) -> str:
+    """What was done and what was skipped, and why."""
+    said = [ngettext("%(num)s client changed.", "%(num)s clients changed.", done.changed)]
+    said += [_("Skipped %(count)s: %(reason)s.", count=count, reason=reason) for reason, count in done.skipped.items()]
+    return " ".join(said)
+
+
+def _preview_deletion(selection: Selection) -> list[str]:
+    return [*deletion.impact(selections.client_ids(selection)).lines(),
+            _("They leave every list and can be restored for 30 days.")]  # fmt: skip
+
+
+def _delete(selection: Selection, _form: Any) -> str:
+    done = deletion.delete(clients=selections.client_ids(selection), by=_staff(), now=now())
+    return ngettext("%(num)s client deleted.", "%(num)s clients deleted.", done.changed)
+
+
+class ClientsView(ImportPages, LoginAsPages, ModuleView):
+    module = "clients"
+    icon = "users"
+    list_template = "admin/clients/list.html"
+    create_template = edit_template = "admin/clients/form.html"
+    details_template = "admin/clients/details.html"
+    scope_column = "id"
+    create_label = _l("New client")
+    empty_title = _l("No clients yet")
+    empty_text = _l("Add the first one, or bring them in from the export of your old system.")
+    import_address = "/admin/clients/import/"
+    column_list = (
+        "id", "name", "properties", "email", "contact_person", "verified_phone", "country", "language", "project",
+        "characterization", "note", "balance", "active_services", "registered_at",
+    )  # fmt: skip
+    # What shows until a person chooses otherwise.
+    shown_by_default = ("id", "name", "properties", "email", "project", "balance", "active_services", "registered_at")
+    column_labels = {
+        "id": _l("Code"), "name": _l("Name"), "properties": _l("Properties"), "email": _l("E-mail"),
+        "contact_person": _l("Contact person"), "verified_phone": _l("Verified phone"), "country": _l("Country"),
+        "language": _l("Language"), "project": _l("Project"), "characterization": _l("Characterization"),
+        "note": _l("Note"), "balance": _l("Balance"), "active_services": _l("Active services"),
+        "registered_at": _l("Registered"),
+    }  # fmt: skip
+    column_editable_list = (
+        "contact_person", "email", "verified_phone", "language", "country", "characterization", "note",
+    )  # fmt: skip
+    column_export_list = (
+        "id", "name", "owner_username", "legal_status", "company_name", "contact_person", "email", "country",
+        "language", "verified_phone", "project", "characterization", "balance", "active_services", "note",
+        "registered_at",
+    )  # fmt: skip
+    sortable = (
+        "id", "name", "properties", "email", "contact_person", "verified_phone", "country", "language", "project",
+        "characterization", "balance", "active_services", "registered_at",
+    )  # fmt: skip
+    title_column = "name"
+    amount_columns = ("balance", "active_services")
+    list_filters = tuple(client_filters.FILTERS.values())
+    form_columns = ("name",)
+    bulk_actions = (
+        BulkAction("message", _l("Send message"), "send", "clients.message",
+                   page=lambda selection: f"/admin/mailings/new/?selection={selection.id}"),
+        BulkAction("set_characterization", _l("Characterization"), "heart", "clients.edit", form=lambda: CharacterizationForm(request.form),
+                   preview=_preview_characterization, run=_set_characterization,
+                   verb=lambda count: ngettext("Change %(num)s client", "Change %(num)s clients", count)),
+        BulkAction("delete", _l("Delete"), "trash", "clients.delete", danger=True, preview=_preview_deletion,
+                   run=_delete, verb=lambda count: ngettext("Delete %(num)s client", "Delete %(num)s clients", count)),
+    )  # fmt: skip
+
+    # Rows
+
+    def base_select(self) -> sa.Select[Any]:
+        return super().base_select().where(Client.deleted_at.is_(None))
+
+    def sort_column(self, name: str) -> Any:
+        return super().sort_column("characterization" if name == "properties" else name)
+
+    def shown_columns(self) -> list[str]:
+        chosen = [name for name in current_user.preferences.get("client_columns", ()) if name in self.column_list]
+        return chosen or list(self.shown_by_default)
+
+    def fetch_rows(self, ids: Sequence[int]) -> list[Any]:
+        columns = [getattr(Client, name) for name in LIST_COLUMNS]
+        statement = (
+            sa.select(Client)
+            .where(Client.id.in_(ids))
+            .options(
+                load_only(*columns, raiseload=True),
+                joinedload(Client.project, innerjoin=True).load_only(Project.name, Project.currency),
+                joinedload(Client.characterization, innerjoin=True),
+            )
+        )
+        found = {row.id: row for row in db.session.scalars(statement)}
+        points = dict(
+            db.session.execute(
+                sa.select(PenaltyPoint.client_id, sa.func.sum(PenaltyPoint.points))
+                .where(PenaltyPoint.client_id.in_(ids), PenaltyPoint.expires_at > now())
+                .group_by(PenaltyPoint.client_id)
+            ).all()
+        )
+        for number, row in found.items():
+            row.shown_points = points.get(number, 0)
+        return [found[number] for number in ids if number in found]
+
+    def row_title(self, row: Any) -> str:
+        return f"#{row.id} {row.name}"
+
+    def cell(self, row: Any, name: str) -> Any:
+        writer = CELLS.get(name)
+        return writer(row) if writer else super().cell(row, name)
+
+    def raw_value(self, row: Any, name: str) -> Any:
+        return row.characterization_id if name == "characterization" else super().raw_value(row, name)
+
+    def row_tools(self) -> list[dict[str, Any]]:
+        tools: list[dict[str, Any]] = []
+        if current_user.may("clients.login_as"):
+            tools.append({"label": _("Log in"), "icon": "login", "method": "post", "url": "/admin/clients/login-as/", "field": "id"})
+        tools.append({"label": _("Filter"), "icon": "filter", "method": "post", "url": "/admin/clients/scope/", "field": "id"})
+        if self.may("edit"):
+            tools.append({"label": _("Edit"), "icon": "pencil", "method": "get", "url": "/admin/clients/edit/?id={id}"})
+        return tools + [
+            {"label": str(label), "icon": icon, "method": "get", "url": f"/admin/{module}/?client={{id}}"}
+            for module, label, icon in RECORDS
+            if current_user.may(f"{module}.view")
+        ]
+
+    def fields_allowed(self) -> set[str] | None:
+        return None if current_user.may("clients.create") else set(LIMITED_CLIENT_COLUMNS)
+
+    # Forms
+
+    def create_form(self, obj: Any = None) -> Any:
+        form = CreateClientForm(request.form) if request.method == "POST" else CreateClientForm()
+        form.form_errors = []
+        if request.method == "GET":
+            form.project.data = db.session.scalar(sa.select(Project).where(Project.is_active).order_by(Project.id).limit(1))
+            if form.project.data:
+                form.language.data = form.project.data.default_language
+        return form
+
+    def edit_form(self, obj: Any = None) -> Any:
+        form = EditClientForm(request.form if request.method == "POST" else None, obj=obj)
+        form.form_errors = []
+        return form
+
+    def validate_form(self, form: Any) -> bool:
+        return bool(form.validate())
+
+    def form_sections(self, record: Any) -> Sequence[tuple[Any, Any, Sequence[str]]]:
+        if record is None:
+            return (
+                (_("Login"), _("The project that the client belongs to, and what he logs in with."),
+                 ("project", "username", "password", "password_confirm")),
+                (_("Contacts"), _("Whom to write to, and in which language."),
+                 ("contact_person", "email", "country", "language", "legal_status", "company_name", "send_welcome")),
+            )  # fmt: skip
+        return (
+            (_("Client"), "", ("name", "project", "legal_status", "company_name", "contact_person")),
+            (_("Contacts"), "", ("email", "verified_phone", "country", "language")),
+            (_("For staff"), _("Clients never see this."), ("characterization", "characterization_reason", "note", "groups")),
+            (_("Origin and projects"), "", ("referrer", "affiliate_program", "projects")),
+        )
+
+    def form_context(self, form: Any, record: Any) -> dict[str, Any]:
+        context = super().form_context(form, record)
+        if record is not None:
+            context["facts"] = [
+                (_("Registered"), cells.show(record.registered_at)),
+                (_("Registration address"), record.registration_ip),
+                *([(_("How you heard about us"), record.referral_source)] if record.referral_source else []),
+            ]
+        context["similar"] = self._similar(form, record) if request.method == "POST" else []
+        return context
+
+    def _similar(self, form: Any, record: Any) -> list[Client]:
+        return clients.similar(
+            email=form.email.data or "" if "email" in form else "",
+            company_name=form.company_name.data or "" if "company_name" in form else "",
+            but=record.id if record is not None else None,
+        )
+
+    @expose("/similar.json")
+    @needs("clients.create")
+    def similar(self) -> ResponseReturnValue:
+        """Clients like the one that is being typed in, to be shown beside the form."""
+        found = clients.similar(
+            email=request.args.get("email", "")[:254],
+            company_name=request.args.get("company_name", "")[:200],
+            phone=request.args.get("phone", "")[:20],
+        )
+        return [{"id": one.id, "name": one.name, "email": one.email, "url": f"/admin/clients/details/?id={one.id}"} for one in found]
+
+    def _insert(self, form: Any) -> Client:
+        return clients.create(
+            project=form.project.data,
+            username=form.username.data,
+            password=form.password.data,
+            email=form.email.data,
+            country=form.country.data,
+            language=form.language.data,
+            legal_status=form.legal_status.data,
+            company_name=form.company_name.data,
+            contact_person=form.contact_person.data,
+            send_welcome=form.send_welcome.data,
+            by=_staff(),
+            now=now(),
+        )
+
+    def on_model_change(self, form: Any, model: Client, is_created: bool) -> None:
+        if sa.inspect(model).attrs.characterization.history.has_changes():
+            clients.note_characterization(model, by=_staff(), now=now())
+        if sa.inspect(model).session is not None:
+            clients.check(model)
+
+    def created_message(self, record: Any) -> str:
+        return _("Client %(name)s created.", name=f"#{record.id} {record.name}")
+
+    # One client
+
+    def details_context(self, record: Client) -> dict[str, Any]:
+        points = db.session.scalar(
+            sa.select(sa.func.sum(PenaltyPoint.points)).where(PenaltyPoint.client_id == record.id, PenaltyPoint.expires_at > now())
+        )
+        owner = record.owner
+        tools = []
+        if current_user.may("clients.login_as"):
+            tools.append({"label": _("Log in"), "icon": "login", "method": "post", "url": "/admin/clients/login-as/",
+                          "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
+        if current_user.may("clients.message"):
+            tools.append({"label": _("Send message"), "icon": "send", "method": "post", "url": "/admin/clients/action/",
+                          "fields": {"action": "message", "rowid": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
+        tools.append({"label": _("Filter"), "icon": "filter", "method": "post", "url": "/admin/clients/scope/",
+                      "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
+        return {
+            "record": record,
+            "page_title": f"{record.name} ({owner.username})" if owner else record.name,
+            "crumb": (self.name, "/admin/clients/"),
+            "badges": badges_of(record, points=points or 0),
+            "summary": [
+                (_("Code"), f"#{record.id}"),
+                (_("Balance"), cells.money(record.balance, record.project.currency)),
+                (_("Active services"), record.active_services),
+            ],
+            "groups": self._groups(record),
+            "links": [
+                {"label": str(label), "icon": icon, "url": f"/admin/{module}/?client={record.id}"}
+                for module, label, icon in RECORDS
+                if current_user.may(f"{module}.view")
+            ],
+            "actions": tools,
+            "edit_url": f"/admin/clients/edit/?id={record.id}" if self.may("edit") else None,
+            "delete_url": f"/admin/clients/delete/?id={record.id}" if self.may("delete") else None,
+        }
+
+    def _groups(self, record: Client) -> list[dict[str, Any]]:
+        brought = cells.link_to_client(record.referrer) if record.referrer else record.affiliate_program
+        return [
+            {"title": _("Contacts"), "rows": [
+                (_("Contact person"), record.contact_person),
+                (_("E-mail"), record.email),
+                (_("Verified phone"), phones.shown(record.verified_phone)),
+                (_("Country"), countries.name(record.country)),
+                (_("Language"), record.language.label),
+            ]},
+            {"title": _("Client"), "rows": [
+                (_("Project"), record.project.name),
+                (_("Status"), record.legal_status.label),
+                (_("Company name"), record.company_name),
+                (_("Registered"), cells.show(record.registered_at)),
+                (_("Registration address"), record.registration_ip),
+                (_("Brought by a partner"), brought),
+                *([(_("How you heard about us"), record.referral_source)] if record.referral_source else []),
+            ]},
+            {"title": _("For staff"), "rows": [
+                (_("Characterization"), record.characterization),
+                (_("Why"), record.characterization_reason),
+                (_("Groups"), ", ".join(group.name for group in record.groups)),
+                (_("Note"), Markup('<span class="pre-line">{}</span>').format(record.note) if record.note else ""),
+            ]},
+        ]  # fmt: skip
+
+    def delete_context(self, record: Client) -> dict[str, Any]:
+        one = sa.select(Client.id).where(Client.id == record.id)
+        return {
+            **super().delete_context(record),
+            "page_title": _("Delete a client"),
+            "lines": [*deletion.impact(one).lines(), _("It leaves every list and can be restored for 30 days.")],
+            "verb": _("Delete %(name)s", name=f"#{record.id}"),
+        }
+
+    def delete_record(self, record: Client) -> None:
+        deletion.delete(clients=sa.select(Client.id).where(Client.id == record.id), by=_staff(), now=now())
+
+    @expose("/deleted/")
+    @needs("clients.delete")
+    def deleted(self) -> ResponseReturnValue:
+        """Clients deleted in the last thirty days, to be brought back."""
+        rows = db.session.scalars(
+            sa.select(Client)
+            .where(Client.deleted_at > now() - deletion.RESTORABLE)
+            .order_by(Client.deleted_at.desc())
+            .limit(200)
+        ).all()
+        return self.render("admin/clients/deleted.html", rows=rows, page_title=_("Deleted clients"), show=cells.show,
+                           restorable=deletion.RESTORABLE)  # fmt: skip
+
+    @expose("/restore/", methods=("POST",))
+    @needs("clients.delete")
+    def restore(self) -> ResponseReturnValue:
+        """Bring a deleted client back."""
+        try:
+            number = filters.whole_number(request.form.get("id", ""))
+        except ValueError:
+            abort(404)
+        client = db.session.get(Client, number) or abort(404)
+        deletion.restore(client, by=_staff(), now=now())
+        db.session.commit()
+        flash(_("Client %(name)s is back.", name=f"#{client.id} {client.name}"), "success")
+        return redirect(f"/admin/clients/details/?id={client.id}")
+
+    # The client filter
+
+    @expose("/scope/", methods=("POST",))
+    @needs("clients.view")
+    def set_scope(self) -> ResponseReturnValue:
+        """Show one client's records alone in all modules, until it is ended; an empty id ends it."""
+        text = (request.form.get("id") or request.form.get("rowid") or "").strip()
+        if not text:
+            session.pop("client_scope", None)
+            return redirect(request.form.get("url") or "/admin/clients/")
+        try:
+            number = filters.whole_number(text)
+        except ValueError:
+            abort(404)
+        client = db.session.scalar(sa.select(Client).where(Client.id == number, Client.deleted_at.is_(None)))
+        if client is None:
+            abort(404)
+        session["client_scope"] = client.id
+        return redirect(request.form.get("url") or "/admin/clients/")
+
+    @expose("/columns/", methods=("POST",))
+    @needs("clients.view")
+    def columns(self) -> ResponseReturnValue:
+        """Choose the columns of the list, for oneself."""
+        staff = _staff()
+        chosen = [name for name in self.column_list if name in request.form.getlist("columns")]
+        staff.preferences = {**staff.preferences, "client_columns": chosen, "row_height": _row_height()}
+        db.session.commit()
+        return redirect(request.form.get("url") or "/admin/clients/")
+
+    def list_context(self, asked: Any, page: Any, rows: list[Any], count: int) -> dict[str, Any]:
+        context = super().list_context(asked, page, rows, count)
+        shown = set(self.shown_columns())
+        context["view_url"] = "/admin/clients/columns/"
+        context["column_choices"] = [
+            {"name": name, "label": self.label_of(name), "shown": name in shown} for name in self.column_list
+        ]
+        return context
+
+
+LIST_COLUMNS = (
+    "id", "row_version", "name", "owner_username", "email", "contact_person", "verified_phone", "country", "language",
+    "project_id", "characterization_id", "note", "balance", "active_services", "is_suspended", "registered_at",
+    "referrer_id", "affiliate_program_id", "legal_status", "company_name",
+)  # fmt: skip
+
+_BADGES = Markup('<span class="badges">{}</span>')
+
+
+def _properties(row: Any) -> Markup:
+    shown = [
+        cells.badge(b["code"], b["label"], icon=b["icon"], color=b["color"], title=b["title"])
+        for b in badges_of(row, points=row.shown_points)
+    ]
+    return _BADGES.format(Markup("").join(shown)) if shown else Markup("")
+
+
+def _name(row: Any) -> Markup:
+    if not row.owner_username:
+        return Markup("{}").format(row.name)
+    return Markup('{} <span class="muted">({})</span>').format(row.name, row.owner_username)
+
+
+CELLS = {
+    "id": lambda row: row.id,
+    "name": _name,
+    "properties": _properties,
+    "project": lambda row: Markup("{}").format(row.project.name),
+    "characterization": lambda row: Markup("{}").format(row.characterization),
+    "country": lambda row: Markup("{}").format(countries.name(row.country)),
+    "verified_phone": lambda row: Markup("{}").format(phones.shown(row.verified_phone)) if row.verified_phone else "",
+    "balance": lambda row: cells.money(row.balance, row.project.currency),
+    "active_services": lambda row: row.active_services,
+    "registered_at": lambda row: cells.day(row.registered_at),
+}
+

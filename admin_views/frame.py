@@ -1,0 +1,98 @@
+"""The frame around every page of the admin: the menu, who is logged in, and the bar of the client filter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import current_app, g, request, session
+from flask_babel import format_currency
+from flask_babel import gettext as _
+from sqlalchemy.orm import joinedload
+
+from admin_views.client_badges import badges_of
+from extensions import db
+from models import Client, Staff, Ticket, TicketStatus
+from operations import filters
+
+
+def context(person: Staff) -> dict[str, Any]:
+    """What templates/layout/admin.html reads."""
+    return {
+        "brand_name": "Clientdesk",
+        "account": {"name": person.shown_name, "role": person.role.name, "url": "/admin/profile"},
+        "menu_groups": menu(person),
+        "language_url": "/admin/language",
+        "logout_url": "/admin/logout",
+        "home_url": "/admin/",
+        "scope": g.get("scope_bar"),
+        "scope_url": "/admin/clients/scope/",
+    }
+
+
+def menu(person: Staff) -> list[dict[str, Any]]:
+    """The menu in groups: the modules that this person may see."""
+    from admin_views import MENU
+
+    home = {"label": _("Home"), "url": "/admin/", "icon": "home", "active": request.path == "/admin/", "count": None}
+    groups: list[dict[str, Any]] = [{"label": "", "items": [home]}]
+    waiting = tickets_waiting() if person.may("tickets.view") else 0
+    views = current_app.extensions["desk_views"]
+    for label, modules in MENU:
+        items = [
+            {
+                "label": views[module].name,
+                "url": f"/admin/{module}/",
+                "icon": views[module].icon,
+                "active": request.path.startswith(f"/admin/{module}/"),
+                "count": waiting if module == "tickets" else None,
+            }
+            for module in modules
+            if module in views and person.may(f"{module}.view")
+        ]
+        if items:
+            groups.append({"label": label, "items": items})
+    return groups
+
+
+def tickets_waiting() -> int:
+    """Tickets that wait for staff, counted no further than a hundred."""
+    rows = sa.select(Ticket.id).where(Ticket.status == TicketStatus.WAITING_STAFF).limit(100).subquery()
+    return db.session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
+
+
+def load_scope() -> None:
+    """Find the client that this page is about: `?client=N` for one page, else the one kept in the session."""
+    wanted = request.args.get("client", "").strip() if request.method in {"GET", "HEAD", "POST"} else ""
+    kept = session.get("client_scope")
+    if not wanted and not kept:
+        return
+    try:
+        number = filters.whole_number(wanted.removeprefix("#")) if wanted else int(kept)
+    except ValueError:
+        number = 0
+    client = db.session.scalar(
+        sa.select(Client)
+        .where(Client.id == number, Client.deleted_at.is_(None))
+        .options(joinedload(Client.project), joinedload(Client.characterization))
+    )
+    if client is None:
+        # A client that is not there must not turn into all clients.
+        g.client_scope = 0 if wanted else None
+        if not wanted:
+            session.pop("client_scope", None)
+        return
+    g.client_scope = client.id
+    g.scope_bar = scope_bar(client, only_here=bool(wanted) and client.id != kept)
+
+
+def scope_bar(client: Client, *, only_here: bool) -> dict[str, Any]:
+    return {
+        "id": client.id,
+        "name": client.name,
+        "username": client.owner_username,
+        "badges": badges_of(client),
+        "balance": format_currency(client.balance, client.project.currency),
+        "url": f"/admin/clients/details/?id={client.id}",
+        "keep": only_here,
+    }

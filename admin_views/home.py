@@ -1,0 +1,193 @@
+"""The admin's home, logging in and out, the own password and language."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask import abort, current_app, flash, g, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import AdminIndexView
+from flask_admin.base import expose
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from config import LANGUAGES
+from extensions import db, now
+from forms.staff import LoginForm, PasswordForm, ProfileForm
+from models import Client, EmailStatus, Heartbeat, Language, OutboundEmail, Project, Staff, Ticket, TicketStatus
+from operations import authentication, impersonation
+from operations import staff as staff_operations
+from operations.errors import OperationRefused
+from web.access import Policy
+from web.requests import is_local, log_in
+
+ANYONE = {"login"}
+WORKER_SILENCE = timedelta(minutes=2)
+
+
+class HomeView(AdminIndexView):
+    """/admin/ and what belongs to nobody's module."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Clientdesk", endpoint="admin", url="/admin")
+
+    def policy_for(self, method: str) -> Policy:
+        return Policy("anyone") if method in ANYONE or method == "language" else Policy("staff")
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Home: what waits, and what is still worth setting."""
+        return self.render("admin/home.html", greeting=_("Good day, %(name)s", name=current_user.shown_name),
+                           checklist=checklist(), cards=cards(), page_title=_("Home"))  # fmt: skip
+
+    @expose("/login", methods=("GET", "POST"))
+    def login(self) -> ResponseReturnValue:
+        """Staff log in."""
+        if current_user.is_authenticated:
+            return redirect("/admin/")
+        form = LoginForm()
+        if request.method == "POST" and form.validate():
+            try:
+                person = authentication.log_in_staff(
+                    username=form.username.data, password=form.password.data, ip=g.ip, now=now()
+                )
+                db.session.commit()
+                log_in(person)
+                return redirect(next_page("/admin/"))
+            except OperationRefused as refusal:
+                db.session.commit()
+                form.password.errors = [refusal.message]
+            except authentication.TooManyTries as refusal:
+                db.session.rollback()
+                return too_many(refusal.retry_after)
+        return self.render("admin/login.html", form=form, language_url="/admin/language")
+
+    @expose("/logout", methods=("POST",))
+    def logout(self) -> ResponseReturnValue:
+        """End the session, on the server too."""
+        staff_id = current_user.id
+        impersonations_ended(session.id)  # type: ignore[attr-defined]
+        from operations import audit
+
+        audit.record("logout", module="staff", record_id=staff_id)
+        db.session.commit()
+        session.end()  # type: ignore[attr-defined]
+        return redirect(url_for("admin.login"))
+
+    @expose("/password", methods=("GET", "POST"))
+    def password(self) -> ResponseReturnValue:
+        """The own password; asked for at the first login with one for one use."""
+        form = PasswordForm()
+        if request.method == "POST" and form.validate():
+            try:
+                staff = db.session.get_one(Staff, current_user.id)
+                staff_operations.change_own_password(
+                    staff, current=form.current_password.data, new=form.password.data
+                )
+                db.session.commit()
+                log_in(staff)
+                flash(_("The password is changed. All other sessions were ended."), "success")
+                return redirect("/admin/")
+            except OperationRefused as refusal:
+                db.session.rollback()
+                form.refuse(refusal)
+        return self.render("admin/form.html", form=form, page_title=_("Change the password"), crumb=None,
+                           sections=[{"title": "", "help": _("At least 12 characters, with Latin letters and digits."),
+                                      "fields": ["current_password", "password", "password_confirm"]}],
+                           submit_label=_("Change the password"), cancel_url="/admin/")  # fmt: skip
+
+    @expose("/profile", methods=("GET", "POST"))
+    def profile(self) -> ResponseReturnValue:
+        """The own name, language and time zone."""
+        staff = db.session.get_one(Staff, current_user.id)
+        form = ProfileForm(obj=staff)
+        if request.method == "POST" and form.validate():
+            form.populate_obj(staff)
+            staff.preferences = {**staff.preferences, "row_height": form.row_height.data}
+            db.session.commit()
+            flash(_("Saved."), "success")
+            return redirect("/admin/profile")
+        if request.method == "GET":
+            form.row_height.data = staff.preferences.get("row_height", "comfortable")
+        return self.render("admin/form.html", form=form, page_title=_("My profile"), crumb=None,
+                           sections=[{"title": "", "help": "", "fields": list(form._fields)}],
+                           submit_label=_("Save"), cancel_url="/admin/",
+                           extra_links=[(_("Change the password"), "/admin/password")])  # fmt: skip
+
+    @expose("/language", methods=("POST",))
+    def language(self) -> ResponseReturnValue:
+        """Choose the language of the interface."""
+        code = request.form.get("language", "")
+        if code not in LANGUAGES:
+            abort(400)
+        if current_user.is_authenticated:
+            db.session.get_one(Staff, current_user.id).language = Language(code)
+            db.session.commit()
+        else:
+            session["language"] = code
+        return redirect(request.form.get("url") or "/admin/")
+
+
+def impersonations_ended(session_id: int | None) -> None:
+    """Logging out ends the stays in clients' panels that began in this session."""
+    if session_id is not None:
+        impersonation.end_with_session(session_id, now=now())
+
+
+def next_page(default: str) -> str:
+    target = request.values.get("next", "")
+    return target if target.startswith("/admin/") and is_local(target) else default
+
+
+def too_many(seconds: int) -> ResponseReturnValue:
+    from werkzeug.exceptions import TooManyRequests
+
+    raise TooManyRequests(retry_after=seconds)
+
+
+def checklist() -> list[dict[str, Any]]:
+    """What is still worth setting, for those who may set it."""
+    if not current_user.may("settings.edit"):
+        return []
+    settings = current_app.config["SETTINGS"]
+    sender = not db.session.scalar(
+        sa.select(sa.func.count(Project.id)).where(Project.is_active, Project.support_email == "")
+    )
+    alive = db.session.scalar(
+        sa.select(sa.func.count(Heartbeat.id)).where(Heartbeat.seen_at > now() - WORKER_SILENCE)
+    )
+    items = [
+        (bool(settings.mail_server), _("Mail server"), _("Letters wait in the queue until SMTP_URL names a server."), None),
+        (bool(alive), _("Worker"), _("Letters and mailings leave only while a worker runs: flask --app app worker."), None),
+        (sender, _("Sender of letters"), _("Give every project the address that its letters come from."), "/admin/projects/"),
+        (bool(db.session.scalar(sa.select(Client.id).limit(1))), _("Clients"), _("Bring them in from your old system, or add the first."), "/admin/clients/import/"),
+        (bool(current_user.full_name), _("Your name"), _("Clients see it under your letters."), "/admin/profile"),
+    ]  # fmt: skip
+    return [
+        {"done": done, "label": label, "text": "" if done else text, "url": None if done else url}
+        for done, label, text, url in items
+    ]
+
+
+def cards() -> list[dict[str, Any]]:
+    """Figures that lead to their lists."""
+    found: list[dict[str, Any]] = []
+    if current_user.may("tickets.view"):
+        waiting = db.session.scalar(sa.select(sa.func.count(Ticket.id)).where(Ticket.status == TicketStatus.WAITING_STAFF))
+        found.append({"label": _("Tickets waiting for staff"), "value": waiting, "count": waiting, "icon": "message",
+                      "url": "/admin/tickets/?status=waiting_staff"})  # fmt: skip
+    if current_user.may("clients.view"):
+        since = now() - timedelta(days=1)
+        new = db.session.scalar(
+            sa.select(sa.func.count(Client.id)).where(Client.deleted_at.is_(None), Client.registered_at > since)
+        )
+        found.append({"label": _("Clients registered in the last 24 hours"), "value": new, "count": new, "icon": "users",
+                      "url": "/admin/clients/?sort=-registered_at"})  # fmt: skip
+    if current_user.may("emails.view"):
+        failed = db.session.scalar(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == EmailStatus.FAILED))
+        queued = db.session.scalar(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == EmailStatus.QUEUED))
+        found.append({"label": _("Letters in the queue"), "value": queued, "count": queued, "icon": "mail", "url": "/admin/emails/?status=queued"})
+        found.append({"label": _("Letters that failed"), "value": failed, "count": failed, "icon": "alert-triangle", "url": "/admin/emails/?status=failed"})
+    return found

@@ -1,0 +1,5 @@
+"""Import pages of the clients' view."""
+
+
+class ImportPages:
+    pass

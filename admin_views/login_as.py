@@ -1,0 +1,92 @@
+"""Login-as: from the client list or a client's page into the client's panel."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from flask import abort, redirect, request, session
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_login import current_user
+
+from admin_views.base import needs
+from extensions import db, now
+from models import Client, ClientUser, Impersonation, SessionKind, Staff
+from operations import impersonation
+from operations.errors import OperationRefused
+from web import sessions
+
+LARGEST_ID = 2**31 - 1
+# The session outlives the stay a little, so that who stayed too long is told and led back, not just thrown out.
+WAY_OUT = timedelta(hours=1)
+
+
+class LoginAsPages:
+    """The address that starts a login-as; a part of the clients' view."""
+
+    @expose("/login-as/", methods=("POST",))
+    @needs("clients.login_as")
+    def login_as(self) -> ResponseReturnValue:
+        """Open the client's panel in a session of its own; the staff session stays as it is.
+
+        A client user's own session in the same browser goes on in the table, but its cookie is replaced.
+        """
+        client = _client(_number("id"))
+        user = _user(client) if request.form.get("user") else None
+        staff = db.session.get_one(Staff, current_user.id)
+        try:
+            stay = impersonation.start(
+                by=staff,
+                staff_session_id=session.id,  # type: ignore[attr-defined]
+                client=client,
+                user=user,
+                reason=request.form.get("reason", ""),
+                return_url=request.form.get("url", ""),
+                now=now(),
+            )
+        except OperationRefused as refusal:
+            db.session.rollback()
+            _write_down(staff, client, user, refusal.message)
+            abort(403, refusal.message)
+        return _enter(stay)
+
+
+def _enter(stay: Impersonation) -> ResponseReturnValue:
+    """Begin the client session of the stay, commit both, and go to the panel."""
+    until = stay.expires_at + WAY_OUT
+    token = sessions.start(
+        db.session.connection(),
+        SessionKind.CLIENT,
+        client_user_id=stay.client_user_id,
+        impersonation_id=stay.id,
+        expires_at=until,
+        data={"_user_id": stay.client_user.get_id(), "_fresh": True},
+    )
+    db.session.commit()
+    response = redirect("/panel/")
+    sessions.set_cookie(response, SessionKind.CLIENT, token, until)
+    return response
+
+
+def _number(name: str) -> int:
+    """The id posted as `name`; 404 for what is none."""
+    text = request.form.get(name) or (request.form.get("rowid", "") if name == "id" else "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+    return number if 0 < number <= LARGEST_ID else abort(404)
+
+
+def _client(number: int) -> Client:
+    client = db.session.get(Client, number)
+    return client if client is not None and client.deleted_at is None else abort(404)
+
+
+def _user(client: Client) -> ClientUser:
+    """The user asked for, one of the client's; 404 for anybody else's."""
+    statement = sa.select(ClientUser).where(ClientUser.id == _number("user"), ClientUser.client_id == client.id)
+    return db.session.scalar(statement) or abort(404)
+
+
+def _write_down(staff: Staff, client: Client, user: ClientUser | None, why: str) -> None:
+    impersonation.refuse(by=staff, client_id=client.id, user_id=user.id if user else None, why=why)
+    db.session.commit()

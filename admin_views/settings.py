@@ -1,0 +1,64 @@
+"""The settings of the desk, each with its explanation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_admin import BaseView
+from flask_admin.base import expose
+from flask_babel import gettext as _
+from wtforms import Form, StringField
+
+from extensions import db
+from operations import settings
+from operations.errors import OperationRefused
+from web.access import Policy
+
+
+class SettingsView(BaseView):
+    module = "settings"
+    icon = "settings"
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(endpoint=self.module, url=f"/admin/{self.module}", **more)
+
+    def policy_for(self, method: str) -> Policy:
+        return Policy("staff", permission="settings.edit" if request.method == "POST" else "settings.view")
+
+    @expose("/", methods=("GET", "POST"))
+    def index_view(self) -> ResponseReturnValue:
+        """All settings in one form."""
+        values = {code: str(value) for code, value in settings.all_values().items()}
+        form = _form(request.form if request.method == "POST" else None, values)
+        if request.method == "POST" and self._save(form):
+            flash(_("Saved."), "success")
+            return redirect("/admin/settings/")
+        return self.render(
+            "admin/form.html", form=form, page_title=_("Settings"), submit_label=_("Save"), cancel_url="/admin/",
+            sections=[{"title": "", "help": "", "fields": list(settings.KINDS)}],
+        )  # fmt: skip
+
+    def _save(self, form: Any) -> bool:
+        clean: dict[str, Any] = {}
+        for code, kind in settings.KINDS.items():
+            try:
+                clean[code] = kind.clean(form[code].data or "")
+            except OperationRefused as refusal:
+                form[code].errors = [refusal.message]
+        if len(clean) < len(settings.KINDS):
+            return False
+        for code, value in clean.items():
+            settings.change(code, value)
+        db.session.commit()
+        return True
+
+
+def _form(posted: Any, values: dict[str, str]) -> Any:
+    fields = {
+        code: StringField(kind.label, description=kind.help) for code, kind in settings.KINDS.items()
+    }
+    form = type("SettingsForm", (Form,), fields)(posted, data=values)
+    form.form_errors = []
+    return form

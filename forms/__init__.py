@@ -1,0 +1,1 @@
+"""Forms that are more than Flask-Admin's own."""

@@ -1,0 +1,200 @@
+"""What the clock does: short sweeps over what is due. Any number of workers may run them at once.
+
+Each sweep claims what it acts on in the database, so that two workers never do the same; a sweep that fails
+is logged and comes again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.blocking import BlockingScheduler
+from flask import Flask
+
+from extensions import db, now
+from models import Heartbeat, IdempotencyKey, LoginFailure, Session
+from operations import attachments, delivery, mailing_start, mailings
+
+log = logging.getLogger("clientdesk.jobs")
+
+KEYS_KEPT = timedelta(days=7)
+FAILURES_KEPT = timedelta(days=2)
+HEARTBEATS_KEPT = timedelta(days=1)
+MAILING_PUT_OFF = timedelta(minutes=1)
+# How long a worker that was asked to stop waits for what it has begun, in seconds.
+PATIENCE = 25
+
+
+def start_mailings() -> None:
+    """Start the mailings whose time has come, each in a transaction of its own."""
+    for mailing_id in mailing_start.due(now=now()):
+        try:
+            mailing_start.start(mailing_id=mailing_id, now=now())
+            db.session.commit()
+        except Exception:
+            db.session.rollback()
+            log.exception("mailing %s could not be started", mailing_id)
+            mailing_start.put_off(mailing_id=mailing_id, until=now() + MAILING_PUT_OFF)
+            db.session.commit()
+    db.session.rollback()
+
+
+def take_back_letters() -> None:
+    """Queue again what dead workers have left, and note which mailings are through."""
+    if count := delivery.take_back(now=now()):
+        log.warning("%s letters of a dead worker are queued again", count)
+    mailings.finish(now=now())
+    db.session.commit()
+
+
+def tidy_up() -> None:
+    """Forget what has had its time: sessions, form keys, failed logins, files of forms never sent."""
+    moment = now()
+    for condition in (
+        Session.expires_at <= moment,
+        IdempotencyKey.created_at < moment - KEYS_KEPT,
+        LoginFailure.at < moment - FAILURES_KEPT,
+        Heartbeat.seen_at < moment - HEARTBEATS_KEPT,
+    ):
+        db.session.execute(sa.delete(condition.left.table).where(condition))
+        db.session.commit()
+    attachments.forget_orphans(now=moment)
+    db.session.rollback()
+
+
+# Every sweep that knows no worker, and how many seconds lie between two of its runs.
+SWEEPS: tuple[tuple[Callable[[], None], int], ...] = (
+    (start_mailings, 2),
+    (take_back_letters, 5),
+    (tidy_up, 600),
+)
+
+
+class Worker:
+    """One worker process: its name, its connection to the mail server, and whether it is to stop."""
+
+    def __init__(self) -> None:
+        self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.stopping = threading.Event()
+        self.postman = delivery.Postman(worker=self.name, stop=self.stopping.is_set)
+
+    def deliver(self) -> None:
+        """Send the letters that are due."""
+        if self.postman.deliver():
+            mailings.finish(now=now())
+            db.session.commit()
+
+    def renew_lease(self) -> None:
+        self.postman.renew_lease()
+
+    def beat(self) -> None:
+        """Show that this worker lives."""
+        moment = now()
+        done = db.session.execute(
+            sa.update(Heartbeat).where(Heartbeat.worker == self.name).values(seen_at=moment)
+        )
+        if not done.rowcount:  # type: ignore[attr-defined]
+            db.session.add(Heartbeat(worker=self.name, started_at=moment, seen_at=moment))
+        db.session.commit()
+
+    def leave(self) -> None:
+        """Take the heartbeat away: this worker is not missed."""
+        self.postman.close()
+        db.session.execute(sa.delete(Heartbeat).where(Heartbeat.worker == self.name))
+        db.session.commit()
+
+
+def run_once() -> None:
+    """Do all that is due now, once, in this thread, within an application context."""
+    for sweep, _seconds in SWEEPS:
+        sweep()
+    worker = Worker()
+    worker.deliver()
+    worker.postman.close()
+
+
+def run_worker(app: Flask) -> None:
+    """Run all sweeps until SIGTERM or SIGINT. What is begun is ended, what is claimed put back."""
+    with app.app_context():
+        worker = Worker()
+    scheduler = BlockingScheduler(
+        timezone="UTC",
+        executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 3)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
+    )
+    own: tuple[tuple[Callable[[], None], int], ...] = (
+        (worker.deliver, 1),
+        (worker.renew_lease, 20),
+        (worker.beat, 15),
+    )
+    busy = Busy()
+    for sweep, seconds in (*own, *SWEEPS):
+        scheduler.add_job(busy.during(app, sweep), "interval", seconds=seconds, next_run_time=_at_once(),
+                          name=sweep.__name__)  # fmt: skip
+    _stop_on_signals(scheduler, worker)
+    log.info("worker %s runs", worker.name)
+    scheduler.start()
+    busy.wait(PATIENCE)
+    with app.app_context():
+        worker.leave()
+    log.info("worker %s has stopped", worker.name)
+
+
+class Busy:
+    """Counts the sweeps that run, so that the end can wait for them."""
+
+    def __init__(self) -> None:
+        self._running = 0
+        self._changed = threading.Condition()
+
+    def during(self, app: Flask, sweep: Callable[[], None]) -> Callable[[], None]:
+        """`sweep` in a context of the application; counted while it runs, and logged when it fails."""
+
+        def run() -> None:
+            with self._changed:
+                self._running += 1
+            try:
+                with app.app_context():
+                    sweep()
+            except Exception:
+                log.exception("%s failed and will run again", sweep.__name__)
+            finally:
+                with self._changed:
+                    self._running -= 1
+                    self._changed.notify_all()
+
+        return run
+
+    def wait(self, seconds: float) -> None:
+        """Return when nothing runs, or after so many seconds."""
+        end = time.monotonic() + seconds
+        with self._changed:
+            while self._running and (left := end - time.monotonic()) > 0:
+                self._changed.wait(left)
+
+
+def _at_once() -> Any:
+    from datetime import UTC, datetime
+
+    # The scheduler lives by the real clock, whatever time the application has.
+    return datetime.now(UTC)
+
+
+def _stop_on_signals(scheduler: BlockingScheduler, worker: Worker) -> None:
+    def stop(*_: Any) -> None:
+        worker.stopping.set()
+        scheduler.shutdown(wait=False)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

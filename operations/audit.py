@@ -1,0 +1,251 @@
+"""The audit: what was changed, by whom, written in the transaction of the change itself.
+
+Changes made through objects are noticed when they are flushed. Changes made by statements over many rows
+are recorded by `record_many`, with one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm.attributes import NO_VALUE
+
+from extensions import db, now
+from models import AuditEvent, ClientUser, Staff
+
+UNRECORDED = frozenset({"row_version", "search_text", "usernames", "owner_username", "balance", "active_services",
+                        "is_suspended", "last_login_at", "preferences"})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, from where. During a login-as both people are named."""
+
+    name: str = "system"
+    staff_id: int | None = None
+    client_user_id: int | None = None
+    impersonation_id: int | None = None
+    ip: str = ""
+    request_id: str = ""
+
+
+SYSTEM = Actor()
+_actor: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
+
+
+def current_actor() -> Actor:
+    return _actor.get()
+
+
+def set_actor(actor: Actor) -> None:
+    """Name who acts from here on, in this request or job."""
+    _actor.set(actor)
+
+
+@contextmanager
+def acting(actor: Actor) -> Iterator[None]:
+    """Name who acts within the block."""
+    token = _actor.set(actor)
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
+
+def actor_of(staff: Staff | None, client_user: ClientUser | None = None, **more: Any) -> Actor:
+    """The actor for a staff member, a client user, or a staff member in a client user's place."""
+    names = [person.shown_name for person in (staff, client_user) if person is not None]
+    return Actor(
+        name=" → ".join(names)[:200] or "system",
+        staff_id=staff.id if staff else None,
+        client_user_id=client_user.id if client_user else None,
+        **more,
+    )
+
+
+def record(
+    action: str,
+    *,
+    module: str,
+    record_id: int | None = None,
+    client_id: int | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    by: Actor | None = None,
+) -> None:
+    """Write one audit event. `before` and `after` are fields of the record; secrets must not be among them."""
+    values = _event_values(
+        action, module=module, record_id=record_id, client_id=client_id, before=before, after=after, by=by
+    )
+    db.session.execute(sa.insert(AuditEvent), [values])
+
+
+def record_many(
+    action: str,
+    *,
+    module: str,
+    rows: sa.Select[Any],
+    field: str | None = None,
+    after: Any = None,
+) -> None:
+    """Write an event for each of `rows`, with one statement, before or after the change to them.
+
+    `rows` selects (record id, client id, old value of `field` as JSON); `after` is the new value, the same
+    for all. The old value must be selected before it is changed.
+    """
+    actor = current_actor()
+    source = rows.subquery()
+    ids, clients, *old = source.c
+    before = old[0] if old else sa.literal({}, type_=AuditEvent.before.type)
+    columns = [
+        sa.literal(now(), type_=AuditEvent.at.type),
+        sa.literal(actor.staff_id, type_=sa.Integer),
+        sa.literal(actor.client_user_id, type_=sa.Integer),
+        sa.literal(actor.impersonation_id, type_=sa.Integer),
+        sa.literal(actor.name),
+        sa.literal(actor.ip),
+        sa.literal(actor.request_id),
+        sa.literal(module),
+        ids,
+        clients,
+        sa.literal(action),
+        before,
+        sa.literal({field: plain(after)} if field else {}, type_=AuditEvent.after.type),
+    ]
+    names = ["at", "staff_id", "client_user_id", "impersonation_id", "actor", "ip", "request_id", "module",
+             "record_id", "client_id", "action", "before", "after"]  # fmt: skip
+    db.session.execute(sa.insert(AuditEvent).from_select(names, sa.select(*columns), include_defaults=False))
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | dict | list):
+        return value
+    return str(value)
+
+
+def _event_values(
+    action: str,
+    *,
+    module: str,
+    record_id: int | None,
+    client_id: int | None,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    by: Actor | None = None,
+) -> dict[str, Any]:
+    actor = by or current_actor()
+    return {
+        "at": now(),
+        "staff_id": actor.staff_id,
+        "client_user_id": actor.client_user_id,
+        "impersonation_id": actor.impersonation_id,
+        "actor": actor.name,
+        "ip": actor.ip,
+        "request_id": actor.request_id,
+        "module": module,
+        "record_id": record_id,
+        "client_id": client_id,
+        "action": action,
+        "before": {key: plain(value) for key, value in (before or {}).items()},
+        "after": {key: plain(value) for key, value in (after or {}).items()},
+    }
+
+
+# What objects change is noticed at the flush: the old values just before it, the new ids just after.
+
+
+@event.listens_for(OrmSession, "before_flush")
+def _notice(session: OrmSession, _context: Any, _instances: Any) -> None:
+    noticed = session.info.setdefault("noticed", [])
+    for row in session.new:
+        if _is_audited(row):
+            noticed.append((row, "create", {}, None))
+    for row in session.dirty:
+        if _is_audited(row) and session.is_modified(row):
+            before, after = _changes(row)
+            if before or after:
+                noticed.append((row, "edit", before, after))
+    for row in session.deleted:
+        if _is_audited(row):
+            noticed.append((row, "delete", _values(row), {}))
+
+
+@event.listens_for(OrmSession, "after_flush")
+def _write(session: OrmSession, _context: Any) -> None:
+    noticed = session.info.pop("noticed", [])
+    events = [
+        _event_values(
+            action,
+            module=type(row).__audit__,
+            record_id=row.id,
+            client_id=_client_of(row),
+            before=before,
+            after=_values(row) if after is None else after,
+        )
+        for row, action, before, after in noticed
+    ]
+    if events:
+        session.execute(sa.insert(AuditEvent), events)
+
+
+@event.listens_for(OrmSession, "after_soft_rollback")
+def _forget(session: OrmSession, _previous: Any) -> None:
+    session.info.pop("noticed", None)
+
+
+def _is_audited(row: Any) -> bool:
+    return getattr(type(row), "__audit__", None) is not None
+
+
+def _client_of(row: Any) -> int | None:
+    return row.id if type(row).__tablename__ == "clients" else getattr(row, "client_id", None)
+
+
+def _recorded_columns(row: Any) -> list[str]:
+    mapper = sa.inspect(type(row))
+    return [
+        attribute.key
+        for attribute in mapper.column_attrs
+        if attribute.key not in UNRECORDED and not attribute.columns[0].info.get("secret")
+    ]
+
+
+def _values(row: Any) -> dict[str, Any]:
+    """The row's recorded values that are not empty."""
+    state = sa.inspect(row).dict
+    return {key: state[key] for key in _recorded_columns(row) if state.get(key) not in (None, "", {}, [])}
+
+
+def _changes(row: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Old and new values of what is different; of a reference to many, the ids."""
+    state = sa.inspect(row)
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for key in _recorded_columns(row):
+        history = state.attrs[key].load_history() if key not in state.unloaded else state.attrs[key].history
+        if history.added and history.added != history.deleted:
+            old = history.deleted[0] if history.deleted else None
+            if old is not NO_VALUE and plain(old) != plain(history.added[0]):
+                before[key], after[key] = old, history.added[0]
+    for relation in sa.inspect(type(row)).relationships:
+        if relation.secondary is not None:
+            history = state.attrs[relation.key].load_history() if relation.key in state.dict else None
+            if history and (history.added or history.deleted):
+                kept = {item.id for item in history.unchanged}
+                before[relation.key] = sorted(kept | {item.id for item in history.deleted})
+                after[relation.key] = sorted(kept | {item.id for item in history.added})
+    return before, after

@@ -1,0 +1,67 @@
+"""Many rows into one table, past the object layer: COPY on PostgreSQL, executemany on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+Row = tuple[Any, ...]
+
+
+def insert(connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[Row]) -> None:
+    """Insert `rows`, tuples of the columns `names`, with the values that the models take."""
+    if not rows:
+        return
+    values = _bound(connection.dialect, [table.c[name] for name in names], rows)
+    columns = ", ".join(f'"{name}"' for name in names)
+    if connection.dialect.name == "postgresql":
+        _copy(connection, f'COPY "{table.name}" ({columns}) FROM STDIN', values)
+        return
+    marks = ", ".join("?" * len(names))
+    statement = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608  (our own names)
+    connection.exec_driver_sql(statement, list(values))
+
+
+def reserve_ids(connection: sa.Connection, table: sa.Table, count: int) -> list[int]:
+    """Ids for `count` new rows, in rising order, which nobody else will get.
+
+    On SQLite that holds as the one writer has the whole database to itself, and rows of ids given out before
+    are in the table by the next call.
+    """
+    if connection.dialect.name == "postgresql":
+        sequence = sa.func.nextval(sa.func.pg_get_serial_sequence(table.name, "id"))
+        numbers = sa.func.generate_series(1, count).table_valued("number")
+        return sorted(connection.scalars(sa.select(sequence).select_from(numbers)))
+    first = (connection.scalar(sa.select(sa.func.max(table.c.id))) or 0) + 1
+    return list(range(first, first + count))
+
+
+def among(connection: sa.Connection, column: Any, values: Sequence[Any]) -> Any:
+    """Whether `column` is one of `values`, however many they are: they travel as one parameter."""
+    if connection.dialect.name == "postgresql":
+        return column == sa.any_(sa.literal(list(values), sa.ARRAY(column.type)))
+    each = sa.func.json_each(sa.literal(list(values), sa.JSON)).table_valued("value")
+    return column.in_(sa.select(each.c.value))
+
+
+def _copy(connection: sa.Connection, statement: str, values: Iterable[Row]) -> None:
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in values:
+            copy.write_row(row)
+
+
+def _bound(dialect: sa.Dialect, columns: Sequence[sa.Column[Any]], rows: Iterable[Row]) -> Iterator[Row]:
+    """The values as the driver wants them, converted a column at a time."""
+    by_column = list(zip(*rows, strict=True))
+    for position, column in enumerate(columns):
+        processor = _processor(dialect, column)
+        if processor is not None:
+            by_column[position] = tuple(map(processor, by_column[position]))
+    return zip(*by_column, strict=True)
+
+
+def _processor(dialect: sa.Dialect, column: sa.Column[Any]) -> Callable[[Any], Any] | None:
+    return column.type.dialect_impl(dialect).bind_processor(dialect)

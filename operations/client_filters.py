@@ -1,0 +1,133 @@
+"""The filters of the client list: the manual page's, and what staff of a provider ask for besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from flask_babel import get_locale
+from flask_babel import lazy_gettext as _l
+
+from extensions import db, now
+from models import (
+    Characterization,
+    Client,
+    ClientGroup,
+    Language,
+    LegalStatus,
+    PenaltyPoint,
+    Product,
+    Project,
+    Service,
+    ServiceStatus,
+    client_group_members,
+)
+from operations import countries
+from operations.filters import (
+    Amount,
+    Asked,
+    Condition,
+    Day,
+    Filter,
+    Number,
+    OneOf,
+    Part,
+    Record,
+    Yes,
+    conditions,
+    read,
+)
+
+# From so many characters on, a part of a word is found through the index of its triples.
+TRIPLE = 3
+client_search = sa.table("client_search", sa.column("rowid"), sa.column("client_search"))
+
+
+def _in_search(column: str, text: str) -> Condition:
+    """SQLite's full-text index: `text` as a phrase of triples in one column."""
+    phrase = '{} : "{}"'.format(column, text.replace('"', '""'))
+    return Client.id.in_(sa.select(client_search.c.rowid).where(client_search.c.client_search.op("MATCH")(phrase)))
+
+
+def _is_sqlite() -> bool:
+    return db.engine.dialect.name == "sqlite"
+
+
+class NamePart(Part):
+    def condition(self, value: str) -> Condition:
+        if _is_sqlite() and len(value) >= TRIPLE:
+            return _in_search("name", value)
+        return super().condition(value)
+
+
+class Search(Filter):
+    """A part of code, name, username, company, contact person, e-mail or phone."""
+
+    def condition(self, value: str) -> Condition:
+        if not _is_sqlite():
+            return Client.search_text.contains(value.lower(), autoescape=True)
+        if len(value) >= TRIPLE:
+            return _in_search("search_text", value)
+        return sa.func.lower(Client.search_text).contains(value.lower(), autoescape=True)
+
+
+def _with_active_product(product_id: int) -> Condition:
+    return Client.id.in_(
+        sa.select(Service.client_id).where(Service.product_id == product_id, Service.status == ServiceStatus.ACTIVE)
+    )
+
+
+def _in_group(group_id: int) -> Condition:
+    return Client.id.in_(
+        sa.select(client_group_members.c.client_id).where(client_group_members.c.group_id == group_id)
+    )
+
+
+def has_points() -> Condition:
+    return Client.id.in_(sa.select(PenaltyPoint.client_id).where(PenaltyPoint.expires_at > now()))
+
+
+def is_referred() -> Condition:
+    return sa.or_(Client.referrer_id.is_not(None), Client.affiliate_program_id.is_not(None))
+
+
+def _countries() -> list[tuple[str, str]]:
+    return countries.choices(str(get_locale() or "en"))
+
+
+FILTERS: dict[str, Filter] = {
+    one.key: one
+    for one in (
+        Number("id", _l("Code"), Client.id),
+        NamePart("name", _l("Name"), Client.name),
+        Record("project", _l("Project"), Client.project_id, Project),
+        Record("product", _l("Active product"), None, Product, _with_active_product),
+        OneOf("language", _l("Interface language"), Client.language, Language),
+        Day("registered_from", _l("Registered from"), Client.registered_at),
+        Day("registered_to", _l("Registered to"), Client.registered_at, upper=True),
+        Record("group", _l("Group"), None, ClientGroup, _in_group),
+        Record("characterization", _l("Characterization"), Client.characterization_id, Characterization),
+        OneOf("legal_status", _l("Status"), Client.legal_status, LegalStatus),
+        OneOf("country", _l("Country"), Client.country, _countries),
+        Amount("balance_below", _l("Balance below"), Client.balance, above=False),
+        Amount("balance_above", _l("Balance above"), Client.balance, above=True),
+        Yes("has_points", _l("Has penalty points"), has_points),
+        Yes("referred", _l("Brought by a partner"), is_referred),
+        Search("search", _l("Search")),
+    )
+}
+
+
+def understand(parameters: Iterable[tuple[str, str]], *, known: Iterable[str] = ()) -> Asked:
+    """What `parameters` ask of the client list."""
+    return read(parameters, FILTERS, known=known)
+
+
+def client_ids(asked: Asked) -> sa.Select[tuple[int]]:
+    """The ids of living clients that match."""
+    return sa.select(Client.id).where(Client.deleted_at.is_(None), *conditions(asked, FILTERS))
+
+
+def in_words(asked: Asked) -> list[str]:
+    """The filter as a person reads it, a condition each."""
+    return [f"{FILTERS[name].label}: {FILTERS[name].shown(value)}" for name, value in asked.values.items()]

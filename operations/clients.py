@@ -1,0 +1,231 @@
+"""Clients: making them, changing them, and changing many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+
+from extensions import JSONDocument, db
+from models import (
+    Account,
+    Characterization,
+    Client,
+    ClientUser,
+    Language,
+    LegalStatus,
+    Project,
+    Staff,
+)
+from operations import audit, countries, email_addresses, password_links, passwords, phones
+from operations import staff as staff_operations
+from operations.errors import OperationRefused
+
+MOST_SIMILAR = 5
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a change to many did: how many changed, and how many were skipped for which reason."""
+
+    changed: int
+    skipped: Mapping[str, int]
+
+
+def create(
+    *,
+    project: Project,
+    username: str,
+    password: str,
+    email: str,
+    country: str,
+    language: Language,
+    legal_status: LegalStatus,
+    company_name: str,
+    contact_person: str,
+    by: Staff | None,
+    now: datetime,
+    registration_ip: str = "",
+    send_welcome: bool = False,
+    client_columns: Mapping[str, Any] | None = None,
+) -> Client:
+    """Add a client, its owner user and its account with the project.
+
+    The password is good for one login. With `send_welcome` a letter with a link to set another is queued. Refuses
+    (OperationRefused, naming the field) a username that is taken or none, a weak password, an e-mail that
+    is none, an unknown country, and a company without a name.
+    """
+    name = staff_operations.canonical_username(username)
+    if db.session.scalar(sa.select(ClientUser.id).where(ClientUser.username == name)):
+        raise OperationRefused(_("This username is taken."), field="username")
+    passwords.refuse_weak(password, banned=(name, company_name, contact_person, project.name))
+    address = email_addresses.parse(email)
+    _refuse_unknown_country(country)
+    if legal_status is LegalStatus.COMPANY and not company_name.strip():
+        raise OperationRefused(_("A company has a name."), field="company_name")
+    client = Client(
+        project=project,
+        name=name_of(legal_status=legal_status, company_name=company_name, contact_person=contact_person) or name,
+        legal_status=legal_status,
+        company_name=company_name.strip() if legal_status is LegalStatus.COMPANY else "",
+        contact_person=contact_person.strip(),
+        email=address,
+        country=country,
+        language=language,
+        characterization=default_characterization(),
+        registered_at=now,
+        registration_ip=registration_ip,
+        **(client_columns or {}),
+    )
+    db.session.add(client)
+    db.session.flush()
+    user = ClientUser(
+        client=client,
+        username=name,
+        password_hash=passwords.hash_password(password),
+        must_change_password=by is not None,
+        full_name=contact_person.strip(),
+        email=free_user_email(address),
+        language=language,
+        is_owner=True,
+    )
+    db.session.add_all([user, open_account(client, project)])
+    db.session.flush()
+    if send_welcome:
+        password_links.welcome(user, now=now)
+    return client
+
+
+def name_of(*, legal_status: LegalStatus, company_name: str, contact_person: str) -> str:
+    """What a client is called when it is made: a company by its name, anybody else by the contact person's."""
+    return (company_name if legal_status is LegalStatus.COMPANY else contact_person).strip()
+
+
+def default_characterization() -> Characterization:
+    return db.session.scalars(
+        sa.select(Characterization).order_by(Characterization.is_default.desc(), Characterization.id).limit(1)
+    ).one()
+
+
+def free_user_email(address: str) -> str | None:
+    """The address for a user to log in with, or None when another user has it."""
+    wanted = address.lower()
+    taken = db.session.scalar(sa.select(ClientUser.id).where(ClientUser.email == wanted))
+    return None if taken or not wanted else wanted
+
+
+def open_account(client: Client, project: Project) -> Account:
+    """A new account of the client with the project, in its currency and with its credit limit."""
+    return Account(client=client, project=project, currency=project.currency, credit_limit=project.credit_limit)
+
+
+def _refuse_unknown_country(country: str) -> None:
+    if not countries.is_known(country):
+        raise OperationRefused(_("Choose a country from the list."), field="country")
+
+
+def check(client: Client) -> None:
+    """Refuse a client whose fields do not fit together, naming the field; puts phone and e-mail into form."""
+    client.email = email_addresses.parse(client.email)
+    _refuse_unknown_country(client.country)
+    if not client.name.strip():
+        raise OperationRefused(_("A client has a name."), field="name")
+    if client.legal_status == LegalStatus.COMPANY and not client.company_name.strip():
+        raise OperationRefused(_("A company has a name."), field="company_name")
+    if client.verified_phone:
+        number = phones.e164(client.verified_phone, client.country)
+        if number is None:
+            raise OperationRefused(
+                _("This is no telephone number of the client's country. Begin with + and the country's code."),
+                field="verified_phone",
+            )
+        client.verified_phone = number
+    refuse_circle(client)
+
+
+def refuse_circle(client: Client) -> None:
+    """Refuse a referrer that is the client itself, or was itself brought, however indirectly, by it."""
+    seen, number = set(), client.referrer_id or (client.referrer.id if client.referrer else None)
+    while number is not None and number not in seen:
+        if number == client.id:
+            raise OperationRefused(_("A client cannot have been brought by itself, nor by one it brought."), field="referrer")
+        seen.add(number)
+        number = db.session.scalar(sa.select(Client.referrer_id).where(Client.id == number))
+
+
+def note_characterization(client: Client, *, by: Staff, now: datetime) -> None:
+    """Note who set the client's characterization, and when."""
+    client.characterization_by_id = by.id
+    client.characterization_at = now
+
+
+def similar(
+    *, email: str = "", phone: str = "", company_name: str = "", registration_ip: str = "", but: int | None = None
+) -> list[Client]:
+    """Living clients with the same e-mail, phone, company or registration address, the newest first."""
+    likeness: list[sa.ColumnElement[bool]] = []
+    if email.strip():
+        likeness.append(Client.email.in_({email.strip(), email.strip().lower()}))
+    if phone:
+        likeness.append(Client.verified_phone == phone)
+    if company_name.strip():
+        likeness.append(Client.company_name == company_name.strip())
+    if registration_ip:
+        likeness.append(Client.registration_ip == registration_ip)
+    if not likeness:
+        return []
+    return list(
+        db.session.scalars(
+            sa.select(Client)
+            .where(Client.deleted_at.is_(None), sa.or_(*likeness), Client.id != (but or 0))
+            .order_by(Client.id.desc())
+            .limit(MOST_SIMILAR)
+        )
+    )
+
+
+def set_characterization(
+    *, clients: sa.Select[Any], characterization: Characterization, reason: str, by: Staff, now: datetime
+) -> Done:
+    """Set the characterization of all `clients` (a select of ids), with one statement; says how many had it already."""
+    different = sa.select(Client.id).where(
+        Client.id.in_(clients), Client.characterization_id != characterization.id
+    )
+    asked = _count(clients)
+    _record(different, Client.characterization_id, characterization.id, action="set_characterization")
+    changed = db.session.execute(
+        sa.update(Client)
+        .where(Client.id.in_(clients), Client.characterization_id != characterization.id)
+        .values(
+            characterization_id=characterization.id,
+            characterization_by_id=by.id,
+            characterization_at=now,
+            characterization_reason=reason,
+            row_version=Client.row_version + 1,
+        )
+        .execution_options(synchronize_session=False)
+    ).rowcount
+    return Done(changed, _skipped({_("had it already"): asked - changed}))
+
+
+def _count(clients: sa.Select[Any]) -> int:
+    return db.session.scalar(sa.select(sa.func.count()).select_from(clients.subquery())) or 0
+
+
+def _skipped(reasons: Mapping[str, int]) -> dict[str, int]:
+    return {reason: count for reason, count in reasons.items() if count}
+
+
+def _record(clients: sa.Select[Any], column: Any, after: Any, *, action: str) -> None:
+    """Write the audit of a change to `column` of all `clients`, with the old value of each."""
+    name = column.key
+    build = sa.func.jsonb_build_object if db.engine.dialect.name == "postgresql" else sa.func.json_object
+    old = sa.type_coerce(build(sa.literal(name, literal_execute=True), column), JSONDocument)
+    rows = clients.with_only_columns(
+        Client.id.label("record_id"), Client.id.label("client_id"), old.label("old")
+    )
+    audit.record_many(action, module="clients", rows=rows, field=name, after=after)

@@ -1,0 +1,124 @@
+"""Deleting clients: they leave every list, and can come back for thirty days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from extensions import db
+from models import (
+    Act,
+    Client,
+    ClientUser,
+    EmailStatus,
+    Invoice,
+    InvoiceStatus,
+    MailingRecipient,
+    OutboundEmail,
+    Payment,
+    RecipientOutcome,
+    Service,
+    ServiceStatus,
+    Session,
+    Staff,
+    Ticket,
+    TicketStatus,
+)
+from operations import audit
+from operations.clients import Done
+from operations.errors import OperationRefused
+
+RESTORABLE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What hangs on clients that are to be deleted."""
+
+    clients: int
+    services: int
+    unpaid_invoices: int
+    documents: int
+    open_tickets: int
+    users: int
+
+    def lines(self) -> list[str]:
+        """What hangs on them, in words, a line each; what there is none of is left out."""
+        said = [
+            (self.users, ngettext("%(num)s user will not be able to log in", "%(num)s users will not be able to log in", self.users)),
+            (self.services, ngettext("%(num)s service is not ended", "%(num)s services are not ended", self.services)),
+            (self.unpaid_invoices, ngettext("%(num)s invoice is not paid", "%(num)s invoices are not paid", self.unpaid_invoices)),
+            (self.documents, ngettext("%(num)s financial document stays", "%(num)s financial documents stay", self.documents)),
+            (self.open_tickets, ngettext("%(num)s ticket is open", "%(num)s tickets are open", self.open_tickets)),
+        ]  # fmt: skip
+        return [line for count, line in said if count]
+
+
+def impact(clients: sa.Select[Any]) -> Impact:
+    """Count what hangs on `clients`, a select of ids."""
+
+    def count(model: Any, *conditions: Any) -> int:
+        statement = sa.select(sa.func.count()).select_from(model).where(model.client_id.in_(clients), *conditions)
+        return db.session.scalar(statement) or 0
+
+    unpaid = Invoice.status.in_([InvoiceStatus.NEW, InvoiceStatus.OVERDUE])
+    return Impact(
+        clients=db.session.scalar(sa.select(sa.func.count()).select_from(clients.subquery())) or 0,
+        services=count(Service, Service.status != ServiceStatus.DELETED),
+        unpaid_invoices=count(Invoice, unpaid),
+        documents=count(Invoice) + count(Payment) + count(Act),
+        open_tickets=count(Ticket, Ticket.status != TicketStatus.CLOSED),
+        users=count(ClientUser),
+    )
+
+
+def delete(*, clients: sa.Select[Any], by: Staff, now: datetime) -> Done:
+    """Take `clients` (a select of ids) out of every list, end their users' sessions, and stop their letters.
+
+    They can be restored for thirty days.
+    """
+    _record_all("delete", clients)
+    users = sa.select(ClientUser.id).where(ClientUser.client_id.in_(clients))
+    db.session.execute(_quiet(sa.delete(Session).where(Session.client_user_id.in_(users))))
+    waiting = sa.and_(OutboundEmail.client_id.in_(clients), OutboundEmail.status == EmailStatus.QUEUED)
+    db.session.execute(
+        _quiet(
+            sa.update(MailingRecipient)
+            .where(MailingRecipient.client_id.in_(clients), MailingRecipient.outcome == RecipientOutcome.QUEUED)
+            .values(outcome=RecipientOutcome.SKIPPED, reason="deleted")
+        )
+    )
+    db.session.execute(_quiet(sa.update(OutboundEmail).where(waiting).values(status=EmailStatus.SKIPPED)))
+    changed = db.session.execute(
+        _quiet(
+            sa.update(Client)
+            .where(Client.id.in_(clients), Client.deleted_at.is_(None))
+            .values(deleted_at=now, row_version=Client.row_version + 1)
+        )
+    ).rowcount
+    return Done(changed, {})
+
+
+def restore(client: Client, *, by: Staff, now: datetime) -> None:
+    """Bring a deleted client back. Refused after thirty days."""
+    if client.deleted_at is None:
+        raise OperationRefused(_("This client is not deleted."))
+    if client.deleted_at + RESTORABLE <= now:
+        raise OperationRefused(_("This client was deleted more than 30 days ago."))
+    client.deleted_at = None
+    audit.record("restore", module="clients", record_id=client.id, client_id=client.id)
+    db.session.flush()
+
+
+def _record_all(action: str, clients: sa.Select[Any]) -> None:
+    rows = sa.select(Client.id.label("record_id"), Client.id.label("client_id")).where(Client.id.in_(clients))
+    audit.record_many(action, module="clients", rows=rows)
+
+
+def _quiet(statement: Any) -> Any:
+    return statement.execution_options(synchronize_session=False)

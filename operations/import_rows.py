@@ -1,0 +1,356 @@
+"""One row of an import: its cells read, cleaned and checked, with every reason why it is refused."""
+
+from __future__ import annotations
+
+import html
+import ipaddress
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from models import Language, LegalStatus
+from operations import countries, email_addresses, phones
+from operations.import_formats import Sheet
+from operations.import_messages import Message
+
+# An apostrophe that keeps a spreadsheet from running the cell; exports put it there.
+APOSTROPHE = re.compile(r"'+[=+\-@\t\r]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+LIMITS = {
+    "key": 200, "name": 200, "company_name": 200, "contact_person": 200, "email": 254, "phone": 40,
+    "address": 500, "tax_id": 40, "referral_source": 300, "username": 80, "note": 60_000, "group": 120,
+    "groups": 4_000,
+}  # fmt: skip
+LANGUAGES = {
+    "en": Language.EN, "eng": Language.EN, "english": Language.EN, "английский": Language.EN,
+    "ru": Language.RU, "rus": Language.RU, "russian": Language.RU, "русский": Language.RU,
+}  # fmt: skip
+YES = frozenset({"1", "yes", "y", "true", "on", "да"})
+NO = frozenset({"0", "no", "n", "false", "off", "нет"})
+CLOSED = {"": False, "active": False, "inactive": False, "suspended": False,
+          "closed": True, "canceled": True, "cancelled": True, "deleted": True}  # fmt: skip
+LEGAL_STATUSES = frozenset(status.value for status in LegalStatus)
+UNKNOWN = object()
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+USERNAME = re.compile(r"[a-z0-9][a-z0-9._@-]*")
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A client as a row says it should be. None is what the row does not say."""
+
+    line: int
+    key: str
+    name: str = ""
+    legal_status: LegalStatus = LegalStatus.INDIVIDUAL
+    company_name: str = ""
+    contact_person: str = ""
+    email: str = ""
+    country: str = ""
+    language: Language = Language.EN
+    phone: str = ""
+    address: str = ""
+    tax_id: str = ""
+    note: str = ""
+    referral_source: str = ""
+    registered_at: datetime | None = None
+    is_closed: bool = False
+    consent: bool | None = None
+    groups: tuple[str, ...] = ()
+    project: str = ""
+    username: str = ""
+    verified_phone: str = ""
+    characterization: str = ""
+    registration_ip: str = ""
+    said: frozenset[str] = frozenset()
+    user_email: str | None = None
+    remarks: list[Message] = field(default_factory=list)
+
+
+class RowRefused(Exception):
+    """The row cannot come in; `incoming` holds what is known of it."""
+
+    def __init__(self, reasons: list[Message]) -> None:
+        super().__init__(reasons)
+        self.reasons = reasons
+
+
+class RowReader:
+    """Reads the rows of one sheet.
+
+    `country` (alpha-2, or '') is that of rows which name none, `language` that of rows which name none that
+    is offered.
+    """
+
+    def __init__(self, sheet: Sheet, *, country: str, language: Language, now: datetime) -> None:
+        self._sheet = sheet
+        self._columns = sheet.columns
+        self._country = country
+        self._language = language
+        self._latest = now + timedelta(days=1)
+        self._unescape = sheet.format == "whmcs"
+        self._is_own = sheet.format == "clientdesk"
+        self._order: bool | object | None = UNKNOWN
+        self._places = [(name, place) for name, places in sheet.columns.items() for place in places]
+        self._cells: list[str] = []
+        self._texts: dict[str, str] = {}
+        self._reasons: list[Message] = []
+
+    def read(self, line: int, cells: list[str]) -> Incoming:
+        """What the row says. Raises RowRefused with all that is wrong with it."""
+        if len(cells) != self._sheet.width:
+            raise RowRefused([("cells", {"found": len(cells), "expected": self._sheet.width})])
+        self._cells, self._reasons = cells, []
+        self._texts = self._cleaned(cells)
+        row = Incoming(line, self._text("key"))
+        self._read_names(row)
+        self._read_contacts(row)
+        self._read_rest(row)
+        if self._is_own:
+            self._read_own(row)
+        if self._reasons:
+            raise RowRefused(self._reasons)
+        return row
+
+    def key_of(self, cells: list[str]) -> str:
+        """The row's id as far as it can be told, for speaking of a row that is refused."""
+        place = self._columns["key"][0]
+        return " ".join(cells[place].split())[:40] if place < len(cells) else ""
+
+    def _read_names(self, row: Incoming) -> None:
+        if not row.key:
+            self._refuse("key_missing")
+        row.company_name = self._text("company_name")
+        row.contact_person = f"{self._text('first_name')} {self._text('last_name')}".strip()
+        if self._is_own:
+            row.contact_person = self._text("contact_person") or row.contact_person
+        if len(row.contact_person) > LIMITS["contact_person"]:
+            self._too_long("contact_person")
+        row.legal_status = LegalStatus.COMPANY if row.company_name else LegalStatus.INDIVIDUAL
+        row.name = row.company_name or row.contact_person
+        if not row.name and not self._text("name"):
+            self._refuse("name_missing")
+
+    def _read_contacts(self, row: Incoming) -> None:
+        email = self._text("email")
+        row.email = email_addresses.normal(email) or ""
+        if not row.email:
+            self._refuse("email_wrong", value=email[:80]) if email else self._refuse("email_missing")
+        phone = self._written_phone()
+        row.country = self._row_country(phone)
+        row.phone = self._phone(row, phone)
+        parts = (self._text(name) for name in ("address1", "address2", "city", "state", "postcode"))
+        row.address = ", ".join(part for part in parts if part)
+        if len(row.address) > LIMITS["address"]:
+            self._too_long("address")
+
+    def _written_phone(self) -> str:
+        text = self._text("phone")
+        code = self._text("phone_cc").lstrip("+0")
+        return f"+{code} {text}" if text and code and not text.startswith("+") else text
+
+    def _row_country(self, phone: str) -> str:
+        """The country named, else that of the phone's code, else the one chosen for such rows."""
+        named = self._text("country")
+        country = countries.recognise(named) if named else phones.country_of(phone) or self._country
+        if not country:
+            self._refuse("country_wrong", value=named[:80]) if named else self._refuse("country_missing")
+        return country or ""
+
+    def _phone(self, row: Incoming, text: str) -> str:
+        number = phones.e164(text, row.country) if text else ""
+        if number is not None:
+            return number
+        if sum(c.isdigit() for c in text) < 3 or any(c.isalpha() for c in text):
+            self._refuse("phone_wrong", value=text[:80])
+        row.remarks.append(("phone_kept", {"value": text}))
+        return text
+
+    def _read_rest(self, row: Incoming) -> None:
+        row.tax_id = self._text("tax_id")
+        row.note = self._text("note")
+        row.referral_source = self._text("referral_source")
+        row.language = self._row_language(row)
+        row.registered_at = self._registered_at()
+        row.consent = self._consent()
+        group = self._text("group")
+        row.groups = (group,) if group not in {"", "0"} else ()
+        status = self._text("status").lower()
+        if status not in CLOSED:
+            self._refuse("status_wrong", value=status[:80])
+        elif status == "suspended":
+            row.remarks.append(("suspended", {}))
+        row.is_closed = CLOSED.get(status, False)
+        row.said = self._said(row)
+
+    def _said(self, row: Incoming) -> frozenset[str]:
+        """What the row says of language and country; an empty cell says nothing of them."""
+        language_known = LANGUAGES.get(_language_word(self._text("language"))) is not None
+        country_named = bool(self._text("country"))
+        return _SAID[language_known, country_named]
+
+    def _row_language(self, row: Incoming) -> Language:
+        text = self._text("language")
+        found = LANGUAGES.get(_language_word(text))
+        if text and found is None:
+            row.remarks.append(("language_default", {"value": text[:40]}))
+        return found or self._language
+
+    def _registered_at(self) -> datetime | None:
+        for place in self._columns.get("registered_at", ()):
+            text = self._cells[place].strip()
+            if not text or text.startswith("0000-00-00"):
+                continue
+            slashed = SLASHED.fullmatch(text)
+            moment = _slashed(slashed, self._day_comes_first()) if slashed else _moment(text)
+            if moment is None:
+                self._refuse("date_ambiguous" if slashed else "date_wrong", value=text[:40])
+            elif not EARLIEST <= moment <= self._latest:
+                self._refuse("date_wrong", value=text[:40])
+            return moment
+        return None
+
+    def _day_comes_first(self) -> bool | None:
+        """Which way the file writes its days, found out once by those that can be read in one way only."""
+        if self._order is UNKNOWN:
+            self._order = _order_of(self._sheet)
+        return self._order  # type: ignore[return-value]
+
+    def _consent(self) -> bool | None:
+        """Whether news may be sent: not opted out, or opted in."""
+        opted_out, opted_in = self._yes_no("opted_out"), self._yes_no("opted_in")
+        if opted_out is None and opted_in is None:
+            return None
+        return opted_out is False or opted_in is True
+
+    def _yes_no(self, name: str) -> bool | None:
+        text = self._text(name).lower()
+        if not text:
+            return None
+        if text not in YES and text not in NO:
+            self._refuse("yes_no_wrong", value=text[:40], field="consent")
+        return text in YES
+
+    def _read_own(self, row: Incoming) -> None:
+        """The columns that only our own exports have."""
+        row.name = self._text("name") or row.name
+        row.project = self._text("project")
+        row.characterization = self._text("characterization")
+        row.username = self._text("username").lower()
+        if not USERNAME.fullmatch(row.username):
+            row.username = ""
+        row.groups = tuple(name for name in map(str.strip, self._text("groups").split(";")) if name)
+        if any(len(name) > LIMITS["group"] for name in row.groups):
+            self._too_long("group")
+        legal_status = self._text("legal_status")
+        if legal_status in LEGAL_STATUSES:
+            row.legal_status = LegalStatus(legal_status)
+        elif legal_status:
+            self._refuse("legal_status_wrong", value=legal_status[:40])
+        row.said |= {name for name in ("name", "legal_status") if self._text(name)}
+        if phone := self._text("verified_phone"):
+            row.verified_phone = phones.e164(phone, row.country) or ""
+            if not row.verified_phone:
+                self._refuse("phone_wrong", value=phone[:80])
+        if address := self._text("registration_ip"):
+            row.registration_ip = _ip(address) or self._refuse("ip_wrong", value=address[:80])
+
+    def _text(self, name: str) -> str:
+        return self._texts.get(name, "")
+
+    def _cleaned(self, cells: list[str]) -> dict[str, str]:
+        """The fields that the row fills, each from its first cell that is not empty."""
+        texts: dict[str, str] = {}
+        for name, place in self._places:
+            text = cells[place]
+            if text and name not in texts:
+                text = self._clean(text, name)
+                if text:
+                    texts[name] = text
+        return texts
+
+    def _clean(self, text: str, name: str) -> str:
+        """The text as it is kept: in one line, but for notes."""
+        if text[0] == "'" and APOSTROPHE.match(text):
+            text = text[1:]
+        if self._unescape and "&" in text:
+            text = html.unescape(text)
+        if not text.isascii():
+            text = unicodedata.normalize("NFC", text)
+        if not text.isprintable() and FORBIDDEN.search(text):
+            self._refuse("control", field=name)
+        text = text.replace("\r\n", "\n").strip() if name == "note" else " ".join(text.split())
+        if len(text) > LIMITS.get(name, 200):
+            self._too_long(name)
+        return text
+
+    def _too_long(self, name: str) -> None:
+        self._refuse("too_long", field=name, limit=LIMITS.get(name, 200))
+
+    def _refuse(self, code: str, **values: str | int) -> str:
+        if (code, values) not in self._reasons:
+            self._reasons.append((code, values))
+        return ""
+
+
+_SAID = {
+    (language, country): frozenset(
+        name for name, is_said in (("language", language), ("country", country)) if is_said
+    )
+    for language in (True, False)
+    for country in (True, False)
+}
+SLASHED = re.compile(r"(\d\d?)/(\d\d?)/(\d{4})(?: .*)?", re.ASCII)
+DOTTED = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})(?: (\d\d?):(\d\d)(?::(\d\d))?)?", re.ASCII)
+
+
+@lru_cache(maxsize=4096)
+def _moment(text: str) -> datetime | None:
+    """The instant that `text` names; a time without a zone is one in UTC, a day its first minute."""
+    try:
+        if found := DOTTED.fullmatch(text):
+            day, month, year, hour, minute, second = (int(part or 0) for part in found.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _slashed(found: re.Match[str], day_comes_first: bool | None) -> datetime | None:
+    first, second, year = (int(part) for part in found.groups())
+    if day_comes_first is None and first != second:
+        return None
+    day, month = (first, second) if day_comes_first else (second, first)
+    try:
+        return datetime(year, month, day, tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _order_of(sheet: Sheet) -> bool | None:
+    """Whether the sheet's slashed dates begin with the day; None where they say neither or both."""
+    day_first = month_first = False
+    for _line, cells in sheet.rows():
+        for place in sheet.columns["registered_at"]:
+            found = SLASHED.fullmatch(cells[place].strip()) if place < len(cells) else None
+            if found:
+                day_first |= int(found[1]) > 12
+                month_first |= int(found[2]) > 12
+    return day_first if day_first != month_first else None
+
+
+@lru_cache(maxsize=1024)
+def _language_word(text: str) -> str:
+    """«en» of «en_GB», «english» of «English (UK)»."""
+    return (re.split(r"[^\w]|_", text.lower(), maxsplit=1) or [""])[0]
+
+
+@lru_cache(maxsize=4096)
+def _ip(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""

@@ -1,0 +1,229 @@
+"""Making letters: what is needed for a batch is read at once, what many have in common is made once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from extensions import db, now
+from models import (
+    Attachment,
+    Client,
+    ClientUser,
+    Mailing,
+    OutboundEmail,
+    Project,
+    Ticket,
+    TicketCategory,
+    TicketMessage,
+)
+from operations import attachments, letters, mailing_plan, mime, unsubscribing
+
+SORTS_KEPT = 20
+AUTOMATIC = ("Auto-Submitted", "auto-generated")
+
+
+class Skipped(Exception):
+    """The letter is not to be sent any more; `reason` is one of those of the send plan."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Claimed(NamedTuple):
+    """A letter that this worker has, with what it is made of. `text` is its ticket's first message."""
+
+    id: int
+    mailing_id: int | None
+    client_id: int | None
+    ticket_id: int | None
+    recipient: str
+    language: str
+    template: str
+    context: dict[str, Any]
+    attempts: int
+    message_id: str
+    project_id: int | None
+    project_name: str | None
+    support_email: str | None
+    is_deleted: bool
+    is_unsubscribed: bool
+    reference: str | None
+    subject: str | None
+    text: str | None
+
+    @property
+    def address(self) -> str:
+        return mime.address(self.recipient)
+
+
+@dataclass(frozen=True)
+class Sort:
+    """What the letters of one mailing, language and project have in common."""
+
+    envelope: mime.Envelope
+    frame: letters.Frame
+    is_news: bool
+
+
+def load(ids: Iterable[int]) -> list[Claimed]:
+    """Read what the letters are made of, in the order of `ids`."""
+    wanted = list(ids)
+    if not wanted:
+        return []
+    text = (
+        sa.select(TicketMessage.text)
+        .where(TicketMessage.ticket_id == OutboundEmail.ticket_id, OutboundEmail.template == "")
+        .order_by(TicketMessage.id)
+        .limit(1)
+        .correlate(OutboundEmail)
+        .scalar_subquery()
+    )
+    statement = (
+        sa.select(
+            OutboundEmail.id, OutboundEmail.mailing_id, OutboundEmail.client_id, OutboundEmail.ticket_id,
+            OutboundEmail.recipient, OutboundEmail.language, OutboundEmail.template, OutboundEmail.context,
+            OutboundEmail.attempts, OutboundEmail.message_id, OutboundEmail.project_id, Project.name,
+            Project.support_email, Client.deleted_at.is_not(None),
+            sa.func.coalesce(TicketCategory.is_news, sa.false()) & mailing_plan.unsubscribed(),
+            Ticket.reference, Ticket.subject, text,
+        )
+        .outerjoin(Project, Project.id == OutboundEmail.project_id)
+        .outerjoin(Client, Client.id == OutboundEmail.client_id)
+        .outerjoin(ClientUser, (ClientUser.client_id == Client.id) & ClientUser.is_owner)
+        .outerjoin(Ticket, Ticket.id == OutboundEmail.ticket_id)
+        .outerjoin(Mailing, Mailing.id == OutboundEmail.mailing_id)
+        .outerjoin(TicketCategory, TicketCategory.id == Mailing.category_id)
+        .where(OutboundEmail.id.in_(wanted))
+    )  # fmt: skip
+    found = {row[0]: Claimed(*row) for row in db.session.execute(statement)}
+    return [found[number] for number in wanted if number in found]
+
+
+class Desk:
+    """Makes letters, and keeps what the next ones will need as well."""
+
+    def __init__(self) -> None:
+        self._sorts: OrderedDict[tuple[Any, ...], Sort] = OrderedDict()
+        self._files: tuple[int, list[mime.File]] | None = None
+
+    def make(self, letter: Claimed) -> tuple[str, bytes]:
+        """The sender's address and the letter as bytes. Raises Skipped, or whatever is wrong with it."""
+        if letter.is_deleted:
+            raise Skipped("deleted")
+        if letter.is_unsubscribed:
+            raise Skipped("unsubscribed")
+        return (
+            self._of_mailing(letter)
+            if letter.mailing_id and not letter.template
+            else self._of_template(letter)
+        )
+
+    def _of_template(self, letter: Claimed) -> tuple[str, bytes]:
+        content = letters.render(
+            letter.template,
+            language=letter.language,
+            context=letter.context,
+            project_name=letter.project_name or "",
+        )
+        envelope = mime.Envelope(
+            sender_name=letter.project_name or "",
+            sender=letters.sender_of(letter.support_email or ""),
+            headers=[AUTOMATIC],
+        )
+        return envelope.sender, envelope.letter(
+            to=letter.address,
+            subject=content.subject,
+            message_id=letter.message_id,
+            date=now(),
+            text=content.text,
+            html=content.html,
+            headers=_thread(letter),
+        )
+
+    def _of_mailing(self, letter: Claimed) -> tuple[str, bytes]:
+        if (
+            letter.text is None
+            or letter.subject is None
+            or letter.ticket_id is None
+            or letter.client_id is None
+        ):
+            raise Skipped("deleted")
+        sort = self._sort(letter)
+        unsubscribe = unsubscribing.url_for_client(letter.client_id) if sort.is_news else ""
+        values = {
+            "text": letter.text,
+            "ticket_url": letters.ticket_url(letter.ticket_id),
+            "unsubscribe_url": unsubscribe,
+            "reference": letter.reference or "",
+        }
+        return sort.envelope.sender, sort.envelope.letter(
+            to=letter.address,
+            subject=letter.subject,
+            message_id=letter.message_id,
+            date=now(),
+            text=sort.frame.text(**values),
+            html=sort.frame.html(**values),
+            headers=[*_thread(letter), *_one_click(unsubscribe)],
+        )
+
+    def _sort(self, letter: Claimed) -> Sort:
+        key = (letter.mailing_id, letter.language, letter.project_id)
+        if key not in self._sorts:
+            self._sorts[key] = self._new_sort(letter)
+            if len(self._sorts) > SORTS_KEPT:
+                self._sorts.popitem(last=False)
+        return self._sorts[key]
+
+    def _new_sort(self, letter: Claimed) -> Sort:
+        mailing = db.session.get_one(Mailing, letter.mailing_id)
+        project_name = letter.project_name or ""
+        return Sort(
+            envelope=mime.Envelope(
+                sender_name=project_name,
+                sender=letters.sender_of(letter.support_email or ""),
+                headers=[AUTOMATIC, ("Precedence", "bulk")],
+                files=self._files_of(mailing),
+            ),
+            frame=letters.Frame(
+                language=letter.language,
+                project_name=project_name,
+                category=mailing.category.name_in(letter.language),
+                replies_allowed=not mailing.forbid_replies,
+                is_news=mailing.category.is_news,
+            ),
+            is_news=mailing.category.is_news,
+        )
+
+    def _files_of(self, mailing: Mailing) -> list[mime.File]:
+        """The mailing's files, encoded; kept for its other languages, one mailing's at a time."""
+        if not mailing.attach_to_email:
+            return []
+        if self._files is None or self._files[0] != mailing.id:
+            self._files = (mailing.id, [_file(attachment) for attachment in mailing.attachments])
+        return self._files[1]
+
+
+def _file(attachment: Attachment) -> mime.File:
+    content = attachments.path_of(attachment).read_bytes()
+    return mime.File(attachment.file_name, attachment.content_type, content)
+
+
+def _thread(letter: Claimed) -> list[tuple[str, str]]:
+    """What ties the letters of one ticket together; the letter that opened it has the ticket's own id."""
+    if not letter.reference:
+        return []
+    root = f"<{letter.reference}@{letters.host()}>"
+    found = [("X-Ticket", letter.reference)]
+    return found if root == letter.message_id else [*found, ("In-Reply-To", root), ("References", root)]
+
+
+def _one_click(url: str) -> list[tuple[str, str]]:
+    if not url:
+        return []
+    return [("List-Unsubscribe", f"<{url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]

@@ -1,0 +1,270 @@
+"""The moment a mailing starts: a ticket with its message, and a letter in the queue, for each client at once.
+
+All in one transaction, so that a process that is killed in the middle has done nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from extensions import db
+from models import (
+    Client,
+    ClientUser,
+    EmailStatus,
+    Mailing,
+    MailingRecipient,
+    MailingStatus,
+    OutboundEmail,
+    Project,
+    RecipientOutcome,
+    Ticket,
+    TicketMessage,
+    TicketStatus,
+)
+from operations import audit, letters, mailing_plan
+from operations.macros import Addressee, Subject, Text
+from operations.mailing_plan import CLIENT_COLUMNS, WITHOUT_LETTER
+
+CHUNK = 5_000
+BULK_PRIORITY = 50
+
+tickets: Any = Ticket.__table__
+messages: Any = TicketMessage.__table__
+
+
+def due(*, now: datetime) -> list[int]:
+    """The ids of the mailings whose time has come, the longest due first."""
+    return list(
+        db.session.scalars(
+            sa.select(Mailing.id)
+            .where(Mailing.status == MailingStatus.SCHEDULED, Mailing.starts_at <= now)
+            .order_by(Mailing.starts_at)
+        )
+    )
+
+
+def start(*, mailing_id: int, now: datetime) -> int | None:
+    """Open the tickets of a due mailing and queue its letters; returns the number of tickets.
+
+    None when it is not due, was called back, or is being started by another worker.
+    """
+    mailing = db.session.scalar(
+        sa.select(Mailing)
+        .where(Mailing.id == mailing_id, Mailing.status == MailingStatus.SCHEDULED, Mailing.starts_at <= now)
+        .with_for_update(skip_locked=True, of=Mailing)
+    )
+    if mailing is None:
+        return None
+    mailing.status, mailing.started_at = MailingStatus.SENDING, now
+    db.session.flush()
+    _leave_out_who_changed(mailing)
+    count = _open_tickets(mailing, now)
+    with audit.acting(audit.actor_of(mailing.staff)):
+        audit.record_many(
+            "create",
+            module="tickets",
+            rows=sa.select(Ticket.id, Ticket.client_id).where(Ticket.mailing_id == mailing.id),
+        )
+    if mailing.send_email:
+        _queue_letters(mailing, now)
+    else:
+        _set_all(mailing, RecipientOutcome.QUEUED, outcome=RecipientOutcome.SENT)
+    return count
+
+
+def put_off(*, mailing_id: int, until: datetime) -> None:
+    """Try a mailing that could not be started again later, so that others get their turn."""
+    db.session.execute(
+        sa.update(Mailing)
+        .where(Mailing.id == mailing_id, Mailing.status == MailingStatus.SCHEDULED)
+        .values(starts_at=until, row_version=Mailing.row_version + 1)
+    )
+
+
+def new_reference() -> str:
+    """What a ticket is called in letters: 16 letters and digits that nobody can guess."""
+    return base64.b32encode(os.urandom(10)).decode()
+
+
+def _set_all(mailing: Mailing, having: RecipientOutcome, **values: Any) -> None:
+    db.session.execute(
+        sa.update(MailingRecipient)
+        .where(MailingRecipient.mailing_id == mailing.id, MailingRecipient.outcome == having)
+        .values(**values)
+    )
+
+
+def _leave_out_who_changed(mailing: Mailing) -> None:
+    """Leave out who has been deleted, lost his address or unsubscribed since the confirmation."""
+    _skip(mailing, "deleted", Client.deleted_at.is_not(None), also=WITHOUT_LETTER)
+    if mailing.send_email:
+        _skip(mailing, "no_address", Client.email == "")
+    if mailing.send_email and mailing.category.is_news:
+        _skip(mailing, "unsubscribed", mailing_plan.unsubscribed())
+
+
+def _skip(
+    mailing: Mailing, reason: str, condition: sa.ColumnElement[bool], *, also: tuple[str, ...] = ()
+) -> None:
+    ids = (
+        sa.select(MailingRecipient.id)
+        .join(Client, Client.id == MailingRecipient.client_id)
+        .outerjoin(ClientUser, (ClientUser.client_id == Client.id) & ClientUser.is_owner)
+        .where(
+            MailingRecipient.mailing_id == mailing.id,
+            (MailingRecipient.outcome == RecipientOutcome.QUEUED) | MailingRecipient.reason.in_(also),
+            condition,
+        )
+    )
+    db.session.execute(
+        sa.update(MailingRecipient)
+        .where(MailingRecipient.id.in_(ids))
+        .values(outcome=RecipientOutcome.SKIPPED, reason=reason)
+    )
+
+
+def _open_tickets(mailing: Mailing, now: datetime) -> int:
+    """Insert a ticket and its message for every recipient who gets the message."""
+    subjects = {code: Subject(subject) for code, subject in mailing.subject.items()}
+    texts = {code: Text(text) for code, text in mailing.text.items()}
+    insert_tickets, insert_messages = _insert_tickets(mailing), _insert_messages(mailing)
+    staff_name, panel_url = mailing.staff.shown_name, mailing_plan.panel_url()
+    count = 0
+    for chunk in _recipients(mailing):
+        addressees = [Addressee(*row[1:], str(row[0]), staff_name, panel_url) for row in chunk]
+        rows = [(to.client_id, subjects[to.language].for_(to), new_reference()) for to in addressees]
+        _insert_many(insert_tickets, ("client_id", "subject", "reference"), rows)
+        ids = _ids(mailing, addressees[0].client_id, addressees[-1].client_id)
+        _insert_many(
+            insert_messages,
+            ("ticket_id", "text"),
+            [(ids[to.client_id], texts[to.language].for_(to)) for to in addressees],
+        )
+        count += len(chunk)
+    return count
+
+
+def _insert_tickets(mailing: Mailing) -> sa.Insert:
+    # Where no answer is accepted nobody waits for one.
+    status = TicketStatus.CLOSED if mailing.forbid_replies else TicketStatus.WAITING_CLIENT
+    return sa.insert(tickets).values(
+        client_id=sa.bindparam("client_id"),
+        subject=sa.bindparam("subject"),
+        reference=sa.bindparam("reference"),
+        category_id=_constant(mailing.category_id),
+        status=sa.literal_column(f"'{status.value}'"),
+        replies_allowed=sa.false() if mailing.forbid_replies else sa.true(),
+        move_to_sender=sa.true() if mailing.move_to_sender else sa.false(),
+        mailing_id=_constant(mailing.id),
+        sender_id=_constant(mailing.staff_id),
+        created_at=_started_at(mailing),
+        updated_at=_started_at(mailing),
+        row_version=_constant(1),
+    )
+
+
+def _insert_messages(mailing: Mailing) -> sa.Insert:
+    return sa.insert(messages).values(
+        ticket_id=sa.bindparam("ticket_id"),
+        text=sa.bindparam("text"),
+        staff_id=_constant(mailing.staff_id),
+        is_internal=sa.false(),
+        created_at=_started_at(mailing),
+    )
+
+
+def _constant(number: int) -> Any:
+    return sa.literal_column(str(int(number)))
+
+
+def _started_at(mailing: Mailing) -> Any:
+    return sa.select(Mailing.started_at).where(Mailing.id == _constant(mailing.id)).scalar_subquery()
+
+
+def _insert_many(statement: sa.Insert, names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows of (whole numbers and texts) that the driver takes as they are.
+
+    What is the same in all rows stands in the statement itself; so a row costs the database's work alone.
+    """
+    connection = db.session.connection()
+    compiled = statement.compile(dialect=connection.dialect)
+    order = compiled.positiontup  # type: ignore[attr-defined]
+    if order is None:
+        connection.exec_driver_sql(str(compiled), [dict(zip(names, row, strict=True)) for row in rows])
+    elif tuple(order) == names:
+        connection.exec_driver_sql(str(compiled), rows)
+    else:
+        places = [names.index(name) for name in order]
+        connection.exec_driver_sql(str(compiled), [tuple(row[place] for place in places) for row in rows])
+
+
+def _recipients(mailing: Mailing) -> Iterator[list[Any]]:
+    """The recipients who get the message, by client id, in chunks of (language, *CLIENT_COLUMNS)."""
+    last = 0
+    statement = (
+        sa.select(MailingRecipient.language, *CLIENT_COLUMNS)
+        .join(Client, Client.id == MailingRecipient.client_id)
+        .join(Project, Project.id == Client.project_id)
+        .where(
+            MailingRecipient.mailing_id == mailing.id,
+            (MailingRecipient.outcome == RecipientOutcome.QUEUED)
+            | MailingRecipient.reason.in_(WITHOUT_LETTER),
+        )
+        .order_by(MailingRecipient.client_id)
+        .limit(CHUNK)
+    )
+    while rows := db.session.execute(statement.where(MailingRecipient.client_id > last)).all():
+        yield list(rows)
+        last = rows[-1][1]
+
+
+def _ids(mailing: Mailing, first: int, last: int) -> dict[int, int]:
+    """Client id -> ticket id, for the clients from `first` to `last`."""
+    found = db.session.execute(
+        sa.select(tickets.c.client_id, tickets.c.id).where(
+            tickets.c.mailing_id == mailing.id, tickets.c.client_id.between(first, last)
+        )
+    )
+    return dict(found.tuples().all())
+
+
+def _queue_letters(mailing: Mailing, now: datetime) -> None:
+    """Queue a letter for every recipient who gets one; its Message-ID is the ticket's, and stays."""
+    rows = (
+        sa.select(
+            Ticket.mailing_id,
+            Client.id,
+            Ticket.id,
+            Client.project_id,
+            Client.email,
+            _domain(Client.email),
+            MailingRecipient.language,
+            sa.literal("<", sa.String) + Ticket.reference + sa.literal(f"@{letters.host()}>", sa.String),
+            sa.literal(BULK_PRIORITY),
+            sa.literal(EmailStatus.QUEUED.value),
+            sa.literal(now, type_=OutboundEmail.next_attempt_at.type),
+            sa.literal(now, type_=OutboundEmail.created_at.type),
+            sa.literal({}, type_=OutboundEmail.context.type),
+        )
+        .select_from(MailingRecipient)
+        .join(Client, Client.id == MailingRecipient.client_id)
+        .join(Ticket, (Ticket.mailing_id == MailingRecipient.mailing_id) & (Ticket.client_id == Client.id))
+        .where(MailingRecipient.mailing_id == mailing.id, MailingRecipient.outcome == RecipientOutcome.QUEUED)
+        .order_by(Client.id)
+    )
+    names = ["mailing_id", "client_id", "ticket_id", "project_id", "recipient", "domain", "language", "message_id",
+             "priority", "status", "next_attempt_at", "created_at", "context"]  # fmt: skip
+    db.session.execute(sa.insert(OutboundEmail).from_select(names, rows, include_defaults=False))
+
+
+def _domain(address: Any) -> Any:
+    if db.session.get_bind().dialect.name == "sqlite":
+        return sa.func.lower(sa.func.substr(address, sa.func.instr(address, "@") + 1))
+    return sa.func.lower(sa.func.split_part(address, "@", 2))

@@ -1,0 +1,159 @@
+"""The connection to the mail server: kept open, encrypted where the server can, and three ways to fail."""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+import ssl
+import time
+
+from config import MailServer
+
+log = logging.getLogger("clientdesk.mail")
+
+# Seconds that the server may take over one reply.
+TIMEOUT = 60
+# A connection unused for longer is asked whether it still stands, or given up, before it is used.
+ASK_AFTER = 10
+CLOSE_AFTER = 30
+LOGIN_WANTED = {530, 534, 535, 538}
+CLOSING = 421
+
+
+class Unreachable(Exception):
+    """The server cannot be spoken to, or the talk broke off: no letter is at fault."""
+
+
+class LoginRefused(Exception):
+    """The server does not take our name and password: nothing can be sent until somebody sees to it."""
+
+
+class Refused(Exception):
+    """The server does not take this letter, for good (5yz) or for now (4yz)."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{code} {message}")
+        self.code = code
+
+    @property
+    def is_permanent(self) -> bool:
+        return 500 <= self.code < 600
+
+
+class Connection:
+    """One connection, made when it is needed and kept while it is used."""
+
+    def __init__(self, server: MailServer, *, own_name: str, timeout: float = TIMEOUT) -> None:
+        self._server = server
+        self._own_name = own_name if not own_name[:1].isdigit() else f"[{own_name}]"
+        self._timeout = timeout
+        self._smtp: smtplib.SMTP | None = None
+        self._used_at = 0.0
+
+    def open(self) -> None:
+        """Be connected and logged in. Raises Unreachable or LoginRefused."""
+        if (
+            self._smtp is not None
+            and time.monotonic() - self._used_at > ASK_AFTER
+            and not self._still_stands()
+        ):
+            self.close()
+        if self._smtp is None:
+            self._smtp = self._connect()
+            self._used_at = time.monotonic()
+
+    def send(self, *, sender: str, to: str, letter: bytes) -> None:
+        """Hand one letter over; when this returns the server has it. Raises any of the three."""
+        if self._smtp is None:
+            raise Unreachable("not connected")
+        try:
+            self._smtp.sendmail(sender, [to], letter, mail_options=self._options(sender, to))
+        except smtplib.SMTPRecipientsRefused as error:
+            raise self._refusal(*error.recipients[to]) from error
+        except smtplib.SMTPServerDisconnected as error:
+            raise self._lost(error) from error
+        except smtplib.SMTPResponseException as error:
+            raise self._refusal(error.smtp_code, error.smtp_error) from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise self._lost(error) from error
+        finally:
+            self._used_at = time.monotonic()
+
+    def close(self) -> None:
+        smtp, self._smtp = self._smtp, None
+        if smtp is not None:
+            try:
+                smtp.close()
+            except OSError:
+                log.debug("the connection to the mail server broke while it was closed")
+
+    def close_if_idle(self) -> None:
+        if self._smtp is not None and time.monotonic() - self._used_at > CLOSE_AFTER:
+            try:
+                self._smtp.quit()
+            except (OSError, smtplib.SMTPException):
+                log.debug("the mail server did not wait for our goodbye")
+            self.close()
+
+    def _connect(self) -> smtplib.SMTP:
+        server = self._server
+        try:
+            smtp = self._greet()
+            if server.username:
+                smtp.login(server.username, server.password or "")
+        except smtplib.SMTPAuthenticationError as error:
+            if error.smtp_code < 500:
+                raise Unreachable(_words(error.smtp_code, error.smtp_error)) from error
+            raise LoginRefused(_words(error.smtp_code, error.smtp_error)) from error
+        except smtplib.SMTPNotSupportedError as error:
+            raise LoginRefused(str(error)) from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise Unreachable(f"{server.host}:{server.port}: {error}") from error
+        return smtp
+
+    def _greet(self) -> smtplib.SMTP:
+        """Connect, encrypted if the address says so or the server offers it. Certificates are checked."""
+        server = self._server
+        if server.security == "tls":
+            return smtplib.SMTP_SSL(
+                server.host, server.port, local_hostname=self._own_name, timeout=self._timeout,
+                context=ssl.create_default_context(),
+            )  # fmt: skip
+        smtp = smtplib.SMTP(server.host, server.port, local_hostname=self._own_name, timeout=self._timeout)
+        smtp.ehlo_or_helo_if_needed()
+        if server.security == "starttls" and smtp.has_extn("starttls"):
+            smtp.starttls(context=ssl.create_default_context())
+        return smtp
+
+    def _still_stands(self) -> bool:
+        assert self._smtp is not None
+        try:
+            return self._smtp.noop()[0] < 400
+        except (OSError, smtplib.SMTPException):
+            return False
+
+    def _options(self, sender: str, to: str) -> list[str]:
+        """What MAIL needs; an address with foreign letters before the @ needs a server that knows them."""
+        if sender.isascii() and to.isascii():
+            return []
+        if self._smtp is None or not self._smtp.has_extn("smtputf8"):
+            raise Refused(550, "the mail server takes no such address")
+        return ["SMTPUTF8"]
+
+    def _refusal(self, code: int, message: bytes | str) -> Exception:
+        if code == CLOSING or code < 400:
+            self.close()
+        words = _words(code, message)
+        if code in LOGIN_WANTED:
+            self.close()
+            return LoginRefused(words)
+        return Refused(code, words.partition(" ")[2])
+
+    def _lost(self, error: Exception) -> Unreachable:
+        self.close()
+        return Unreachable(f"{self._server.host}:{self._server.port}: {error}")
+
+
+def _words(code: int, message: bytes | str) -> str:
+    text = message.decode("utf-8", "replace") if isinstance(message, bytes) else message
+    return f"{code} {' '.join(text.split())}"[:400]

@@ -1,0 +1,34 @@
+"""Two clients with their users, for the tests of the panel."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.support import people
+from tests.support.people import Person
+
+
+@pytest.fixture
+def anna(app: Flask) -> Person:
+    """The owner of a client."""
+    with app.app_context():
+        return people.client("anna")
+
+
+@pytest.fixture
+def boris(app: Flask) -> Person:
+    """The owner of another client."""
+    with app.app_context():
+        return people.client("boris")
+
+
+@pytest.fixture
+def as_anna(app: Flask, anna: Person) -> FlaskClient:
+    return people.log_in(app.test_client(), "anna")
+
+
+@pytest.fixture
+def as_boris(app: Flask, boris: Person) -> FlaskClient:
+    return people.log_in(app.test_client(), "boris")

@@ -1,0 +1,70 @@
+"""What machines ask: does the process live, is it ready, and its figures."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask, Response, current_app
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from extensions import db, migrate, now
+from models import Client, EmailStatus, Heartbeat, OutboundEmail
+from web.access import public
+
+WORKER_SILENCE = timedelta(minutes=5)
+
+
+def register(app: Flask) -> None:
+    app.add_url_rule("/healthz", view_func=healthz)
+    app.add_url_rule("/readyz", view_func=readyz)
+    app.add_url_rule("/metrics", view_func=metrics)
+
+
+@public
+def healthz() -> Response:
+    """The process lives."""
+    return Response("ok\n", mimetype="text/plain")
+
+
+@public
+def readyz() -> Response:
+    """The database answers and has the tables this code was written for."""
+    try:
+        ready = is_migrated()
+    except Exception:
+        current_app.logger.exception("not ready")
+        ready = False
+    return Response("ok\n" if ready else "fail\n", status=200 if ready else 503, mimetype="text/plain")
+
+
+def is_migrated() -> bool:
+    """Whether the database is at the newest migration."""
+    directory = ScriptDirectory.from_config(migrate.get_config())
+    with db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_heads() == tuple(directory.get_heads())
+
+
+@public
+def metrics() -> Response:
+    """Figures for Prometheus; they name nobody."""
+    registry = CollectorRegistry()
+    emails = Gauge("clientdesk_emails", "Letters by status", ["status"], registry=registry)
+    counts = dict(
+        db.session.execute(
+            sa.select(OutboundEmail.status, sa.func.count())
+            .where(OutboundEmail.status.in_([EmailStatus.QUEUED, EmailStatus.SENDING, EmailStatus.FAILED]))
+            .group_by(OutboundEmail.status)
+        ).all()
+    )
+    for status in (EmailStatus.QUEUED, EmailStatus.SENDING, EmailStatus.FAILED):
+        emails.labels(status.value).set(counts.get(status, 0))
+    workers = Gauge("clientdesk_workers", "Workers that gave a sign of life in five minutes", registry=registry)
+    workers.set(
+        db.session.scalar(sa.select(sa.func.count(Heartbeat.id)).where(Heartbeat.seen_at > now() - WORKER_SILENCE))
+    )
+    newest = Gauge("clientdesk_newest_client", "Highest code of a client", registry=registry)
+    newest.set(db.session.scalar(sa.select(sa.func.max(Client.id))) or 0)
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
