@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ from flask import Flask
 
 from extensions import db, now
 from models import Heartbeat, IdempotencyKey, LoginFailure, Session
-from operations import attachments, delivery, mailing_start, mailings
+from operations import attachments, delivery, mailing_start, mailings, selections
 
 log = logging.getLogger("clientdesk.jobs")
 
@@ -69,8 +69,9 @@ def tidy_up() -> None:
     ):
         db.session.execute(sa.delete(condition.left.table).where(condition))
         db.session.commit()
+    selections.forget_old(now=moment)
     attachments.forget_orphans(now=moment)
-    db.session.rollback()
+    db.session.commit()
 
 
 # Every sweep that knows no worker, and how many seconds lie between two of its runs.
@@ -184,9 +185,7 @@ class Busy:
                 self._changed.wait(left)
 
 
-def _at_once() -> Any:
-    from datetime import UTC, datetime
-
+def _at_once() -> datetime:
     # The scheduler lives by the real clock, whatever time the application has.
     return datetime.now(UTC)
 

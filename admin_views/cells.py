@@ -51,8 +51,13 @@ def _local(value: datetime) -> date:
     return to_user_timezone(value).date()
 
 
+def in_currency(amount: Decimal, currency: str) -> str:
+    """An amount with its currency behind it, so that figures of a column stand under one another."""
+    return format_currency(amount, currency, "#,##0.00\u00a0¤")
+
+
 def money(amount: Decimal, currency: str) -> Markup:
-    text = format_currency(amount, currency)
+    text = in_currency(amount, currency)
     return Markup('<span class="money{}">{}</span>').format(" negative" if amount < 0 else "", text)
 
 

@@ -17,7 +17,7 @@ from operations.errors import OperationRefused
 from flask_babel import gettext as _
 
 
-ICONS = ("user", "heart", "star", "crown", "alert-triangle", "flag", "shield", "eye", "clock", "ban")
+ICONS = ("user", "heart", "star", "alert-triangle", "flag", "shield", "eye", "clock", "ban")
 COLORS = [
     ("secondary", _l("Grey")), ("green", _l("Green")), ("orange", _l("Amber")), ("red", _l("Red")),
     ("blue", _l("Blue")), ("violet", _l("Violet")), ("teal", _l("Teal")),

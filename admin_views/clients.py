@@ -40,7 +40,7 @@ RECORDS = (
     ("invoices", _l("Invoices"), "file-invoice"),
     ("tickets", _l("Tickets"), "message"),
     ("users", _l("Users"), "user"),
-    ("payers", _l("Payers"), "id-badge"),
+    ("payers", _l("Payers"), "id"),
     ("violations", _l("Violations"), "gavel"),
 )
 

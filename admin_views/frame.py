@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app, g, request, session
-from flask_babel import format_currency
 from flask_babel import gettext as _
 from sqlalchemy.orm import joinedload
 
+from admin_views.cells import in_currency
 from admin_views.client_badges import badges_of
 from extensions import db
 from models import Client, Staff, Ticket, TicketStatus
@@ -36,7 +36,7 @@ def menu(person: Staff) -> list[dict[str, Any]]:
 
     home = {"label": _("Home"), "url": "/admin/", "icon": "home", "active": request.path == "/admin/", "count": None}
     groups: list[dict[str, Any]] = [{"label": "", "items": [home]}]
-    waiting = tickets_waiting() if person.may("tickets.view") else 0
+    waiting = tickets_waiting() if person.may("tickets.view") else ""
     views = current_app.extensions["desk_views"]
     for label, modules in MENU:
         items = [
@@ -55,10 +55,11 @@ def menu(person: Staff) -> list[dict[str, Any]]:
     return groups
 
 
-def tickets_waiting() -> int:
-    """Tickets that wait for staff, counted no further than a hundred."""
+def tickets_waiting() -> str:
+    """How many tickets wait for staff, counted no further than a hundred; empty for none."""
     rows = sa.select(Ticket.id).where(Ticket.status == TicketStatus.WAITING_STAFF).limit(100).subquery()
-    return db.session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
+    count = db.session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
+    return "99+" if count > 99 else str(count or "")
 
 
 def load_scope() -> None:
@@ -92,7 +93,7 @@ def scope_bar(client: Client, *, only_here: bool) -> dict[str, Any]:
         "name": client.name,
         "username": client.owner_username,
         "badges": badges_of(client),
-        "balance": format_currency(client.balance, client.project.currency),
+        "balance": in_currency(client.balance, client.project.currency),
         "url": f"/admin/clients/details/?id={client.id}",
         "keep": only_here,
     }

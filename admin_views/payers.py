@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 class PayersView(ModuleView):
     module = "payers"
-    icon = "id-badge"
+    icon = "id"
     create_label = _l("New payer")
     column_list = ("id", "name", "client", "legal_status", "country", "tax_id", "email", "is_default")
     column_labels = {

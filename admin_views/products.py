@@ -25,7 +25,7 @@ class ProductsView(ModuleView):
         "is_active": _l("On sale"), "description": _l("Description"),
     }  # fmt: skip
     column_editable_list = ("name", "type", "is_active")
-    form_columns = ("name", "type", "project", "description", "is_active")
+    form_columns = ("name", "type", "project", "description", "prices", "is_active")
     form_extra_fields = {"prices": PricesField(_l("Prices"))}
     list_filters = (Record("project", _l("Project"), Product.project_id, Project),)
     searched = ("name", "type")

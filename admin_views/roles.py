@@ -22,7 +22,7 @@ class RolesView(ModuleView):
     create_label = _l("New role")
     column_list = ("id", "name", "permissions")
     column_labels = {"id": _l("Code"), "name": _l("Name"), "permissions": _l("Permissions")}
-    form_columns = ("name",)
+    form_columns = ("name", "permissions")
     form_extra_fields = {
         "permissions": SelectMultipleField(
             _l("Permissions"), choices=[(name, name) for name in permissions.EVERYTHING],

@@ -23,7 +23,7 @@ from web.access import Policy
 
 class StaffView(ModuleView):
     module = "staff"
-    icon = "user-shield"
+    icon = "shield"
     create_label = _l("New staff member")
     column_list = ("id", "username", "full_name", "email", "role", "is_active", "last_login_at")
     column_labels = {
@@ -31,7 +31,7 @@ class StaffView(ModuleView):
         "role": _l("Role"), "is_active": _l("May log in"), "last_login_at": _l("Last login"),
         "language": _l("Language"), "time_zone": _l("Time zone"),
     }  # fmt: skip
-    form_columns = ("username", "full_name", "email", "role", "language", "time_zone", "is_active")
+    form_columns = ("username", "full_name", "email", "role", "password", "language", "time_zone", "is_active")
     form_extra_fields = {
         "password": PasswordField(
             _l("Password"), [Optional()],

@@ -15,7 +15,7 @@ from operations.errors import OperationRefused
 
 class TicketCategoriesView(ModuleView):
     module = "ticket-categories"
-    icon = "folder"
+    icon = "category"
     create_label = _l("New category")
     column_list = ("id", "name", "responsible_role", "responsible_staff", "is_news", "is_active")
     column_labels = {
@@ -23,7 +23,7 @@ class TicketCategoriesView(ModuleView):
         "responsible_staff": _l("Responsible staff member"), "is_news": _l("News"), "is_active": _l("In use"),
     }  # fmt: skip
     column_editable_list = ("is_active",)
-    form_columns = ("responsible_role", "responsible_staff", "is_news", "is_active")
+    form_columns = ("name", "responsible_role", "responsible_staff", "is_news", "is_active")
     form_extra_fields = {"name": NamesField(_l("Name"))}
     form_args = {"is_news": {"description": _l("Clients can unsubscribe from letters of this category, and from no other.")}}
     title_column = "name"

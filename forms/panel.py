@@ -7,6 +7,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, InputRequired, Length
 
 from models import Language
@@ -76,5 +77,7 @@ class ResetForm(NewPasswordForm):
 class ProfileForm(RefusableForm):
     full_name = StringField(_l("Full name"), [Length(max=200)], render_kw={"autocomplete": "name"})
     phone = StringField(_l("Phone"), [Length(max=40)], render_kw={"autocomplete": "tel", "type": "tel"})
-    language = SelectField(_l("Language"), choices=[(each.value, each.label) for each in Language])
+    language = SelectField(
+        _l("Language"), choices=[SelectChoice(each.value, each.label) for each in Language]
+    )
     time_zone = SelectField(_l("Time zone"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import sqlalchemy as sa
 
 Row = tuple[Any, ...]
+MOST_VALUES = 32_000  # SQLite takes so many in one statement, and some more
 
 
 def insert(connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[Row]) -> None:
@@ -19,9 +21,11 @@ def insert(connection: sa.Connection, table: sa.Table, names: Sequence[str], row
     if connection.dialect.name == "postgresql":
         _copy(connection, f'COPY "{table.name}" ({columns}) FROM STDIN', values)
         return
-    marks = ", ".join("?" * len(names))
-    statement = f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})'  # noqa: S608  (our own names)
-    connection.exec_driver_sql(statement, list(values))
+    # Many rows in one statement: the search index writes what it has gathered at the end of each.
+    marks = f"({', '.join('?' * len(names))})"
+    while some := list(islice(values, MOST_VALUES // len(names))):
+        statement = f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([marks] * len(some))}'  # noqa: S608
+        connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
 
 
 def reserve_ids(connection: sa.Connection, table: sa.Table, count: int) -> list[int]:

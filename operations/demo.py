@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
@@ -37,9 +36,15 @@ def create(*, clients: int, seed: int, now: datetime) -> str | None:
         raise OperationRefused(_("At least %(count)s clients, please.", count=LEAST), field="clients")
     password, password_hash = _password()
     catalogue = demo_catalogue.create(password_hash=password_hash, now=now)
+    rng = random.Random(f"{clients} clients, seed {seed}")
     rows = Rows(db.session.connection())
+    made = Clients(rng, rows, catalogue, total=clients, password_hash=password_hash, now=now)
+    billing = Billing(rng, rows, total=clients, now=now)
+    support = Support(rng, rows, catalogue, now=now)
     with triggers_aside(db.session.connection()):
-        for subject in _clients(catalogue, rows, clients, seed, password_hash, now):
+        for subject in made.make():
+            stopped_for = support.add(subject)
+            billing.add(subject, violation_id=stopped_for, is_at_risk=subject.id == AT_RISK)
             _tell(rows, catalogue, subject)
             if subject.id % CHUNK == 0:
                 rows.write()
@@ -63,20 +68,6 @@ def _password() -> tuple[str | None, str]:
     return password, passwords.hash_password(password)
 
 
-def _clients(
-    catalogue: Catalogue, rows: Rows, count: int, seed: int, password_hash: str, now: datetime
-) -> Any:
-    """Make the clients with all that is theirs, one at a time."""
-    rng = random.Random(f"{count} clients, seed {seed}")
-    clients = Clients(rng, rows, catalogue, total=count, password_hash=password_hash, now=now)
-    billing = Billing(rng, rows, total=count, now=now)
-    support = Support(rng, rows, catalogue, now=now)
-    for subject in clients.make():
-        stopped_for = support.add(subject)
-        billing.add(subject, violation_id=stopped_for, must_be_active=subject.id in {1, AT_RISK})
-        yield subject
-
-
 def _tell(rows: Rows, catalogue: Catalogue, subject: Subject) -> None:
     """The audit's account of how the client came."""
     rows.add(
@@ -90,6 +81,6 @@ def _tell(rows: Rows, catalogue: Catalogue, subject: Subject) -> None:
             "client_id": subject.id,
             "action": "create",
             "before": {},
-            "after": {"contact_person": subject.contact, "project_id": subject.shop.id},
+            "after": {"name": subject.name, "project_id": subject.shop.id},
         },
     )

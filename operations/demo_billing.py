@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from models import Period, ServiceStatus, SuspensionReason
@@ -17,8 +18,39 @@ from operations.demo_rows import Rows, shuffled_shares
 LONG_HISTORY, SHORT_HISTORY = 12, 2
 WITH_LONG_HISTORY = 300
 STANDINGS = {
-    Standing.EVEN: 0.68, Standing.AHEAD: 0.15, Standing.ASKED: 0.07, Standing.ON_CREDIT: 0.06, Standing.UNPAID: 0.04,
-}  # fmt: skip
+    Standing.EVEN: 0.68,
+    Standing.AHEAD: 0.15,
+    Standing.ASKED: 0.07,
+    Standing.ON_CREDIT: 0.06,
+    Standing.UNPAID: 0.04,
+}
+# What became of services that nothing special happened to, and why they were suspended.
+FATES = {
+    (ServiceStatus.ACTIVE, None): 0.84,
+    (ServiceStatus.DELETED, None): 0.08,
+    (ServiceStatus.ORDERED, None): 0.04,
+    (ServiceStatus.SUSPENDED, SuspensionReason.STAFF): 0.02,
+    (ServiceStatus.SUSPENDED, SuspensionReason.CLIENT): 0.02,
+}
+RUNNING = {ServiceStatus.ACTIVE, ServiceStatus.ORDERED}
+
+
+@dataclass
+class Sale:
+    """One service while it is made: what was sold, what became of it, and its periods that count."""
+
+    purse: Purse
+    product: ForSale
+    status: ServiceStatus
+    reason: SuspensionReason | None
+    period: Period
+    price: int
+    opened_at: datetime
+
+    @property
+    def first_day(self) -> date:
+        """The day that its periods begin on; there is one in every month."""
+        return self.opened_at.date().replace(day=min(self.opened_at.day, 28))
 
 
 class Billing:
@@ -26,52 +58,32 @@ class Billing:
         self._rng, self._rows, self._now = rng, rows, now
         self._today = now.date()
         self._standings = shuffled_shares(rng, total, STANDINGS)
+        self._fates = shuffled_shares(rng, 3 * total, FATES)
         self._books = Books(rng, rows, total=total, now=now)
         self._to_cover: dict[int, list[ForSale]] = {}
         self._total = total
 
-    def add(self, subject: Subject, *, violation_id: int | None = None, must_be_active: bool = False) -> None:
+    def add(self, subject: Subject, *, violation_id: int | None = None, is_at_risk: bool = False) -> None:
         """Give `subject` an account, services and what follows from them.
 
-        With `violation_id` its services are stopped for that violation; `must_be_active` keeps them running.
+        With `violation_id` its services are stopped for that violation; those of who is at risk all run.
         """
         standing = next(self._standings)
-        if must_be_active or violation_id is not None:
+        if is_at_risk or violation_id is not None:
             standing = Standing.EVEN
-        # Who owes something has something that runs.
-        must_be_active = must_be_active or standing in {Standing.ASKED, Standing.ON_CREDIT}
         purse = Purse(subject, standing)
-        statuses = self._services(purse, violation_id, must_be_active=must_be_active)
-        subject.row["active_services"] = statuses.count(ServiceStatus.ACTIVE)
-        subject.row["is_suspended"] = ServiceStatus.SUSPENDED in statuses and not (
-            {ServiceStatus.ACTIVE, ServiceStatus.ORDERED} & set(statuses)
-        )
-        self._books.keep(purse)
-
-    def _services(
-        self, purse: Purse, violation_id: int | None, *, must_be_active: bool
-    ) -> list[ServiceStatus]:
-        """Give the client some services; returns what became of each."""
-        shop, stopped = purse.subject.shop, self._stopped(purse, violation_id)
-        wanted = [] if stopped else self._not_yet_sold(shop)
-        least = 2 if must_be_active else int(stopped is not None)
-        count = max(self._rng.choice((0, 1, 1, 2, 2, 3)), least, len(wanted))
-        statuses = []
-        for number in range(count):
-            status, reason = ServiceStatus.ACTIVE, stopped
-            if stopped:
-                status = ServiceStatus.SUSPENDED
-            elif not must_be_active and number >= len(wanted):
-                status, reason = self._status()
-            product = wanted[number] if number < len(wanted) else self._rng.choice(shop.products)
-            self._service(purse, product, status, reason, violation_id)
-            statuses.append(status)
-        return statuses
-
-    def _stopped(self, purse: Purse, violation_id: int | None) -> SuspensionReason | None:
+        stopped = SuspensionReason.UNPAID if standing is Standing.UNPAID else None
         if violation_id is not None:
-            return SuspensionReason.VIOLATION
-        return SuspensionReason.UNPAID if purse.standing is Standing.UNPAID else None
+            stopped = SuspensionReason.VIOLATION
+        # What is sold nowhere else must not be stopped by and by.
+        wanted = [] if stopped or is_at_risk else self._not_yet_sold(subject.shop)
+        # Who owes something has something that runs.
+        all_run = is_at_risk or standing in {Standing.ASKED, Standing.ON_CREDIT}
+        sales = self._sales(purse, wanted, stopped, all_run=all_run)
+        statuses = [self._service(sale, violation_id) for sale in sales]
+        subject.row["active_services"] = statuses.count(ServiceStatus.ACTIVE)
+        subject.row["is_suspended"] = ServiceStatus.SUSPENDED in statuses and not RUNNING & set(statuses)
+        self._books.keep(purse)
 
     def _not_yet_sold(self, shop: Shop) -> list[ForSale]:
         """Products that no client has yet, some for each client, so that in the end all are sold."""
@@ -81,82 +93,71 @@ class Billing:
         taken, left[:share] = left[:share], []
         return taken
 
-    def _status(self) -> tuple[ServiceStatus, SuspensionReason | None]:
-        dice = self._rng.random()
-        if dice < 0.84:
-            return ServiceStatus.ACTIVE, None
-        if dice < 0.93:
-            return ServiceStatus.DELETED, None
-        if dice < 0.96:
-            return ServiceStatus.ORDERED, None
-        return ServiceStatus.SUSPENDED, self._rng.choice((SuspensionReason.STAFF, SuspensionReason.CLIENT))
+    def _sales(
+        self, purse: Purse, wanted: list[ForSale], stopped: SuspensionReason | None, *, all_run: bool
+    ) -> Iterator[Sale]:
+        """What the client has: the products `wanted`, which run, and some others."""
+        least = max(len(wanted), 2 if all_run else int(stopped is not None))
+        for number in range(max(self._rng.choice((0, 1, 1, 2, 2, 3)), least)):
+            is_wanted = number < len(wanted)
+            product = wanted[number] if is_wanted else self._rng.choice(purse.subject.shop.products)
+            fate = (ServiceStatus.ACTIVE, None) if is_wanted or all_run or stopped else next(self._fates)
+            status, reason = (ServiceStatus.SUSPENDED, stopped) if stopped else fate
+            # Most pay for the shortest period there is.
+            period, price = (
+                product.prices[0] if self._rng.random() < 0.8 else self._rng.choice(product.prices)
+            )
+            ago = (self._now - purse.subject.registered_at) * self._rng.random()
+            opened_at = (self._now - ago).replace(microsecond=0)
+            yield Sale(purse, product, status, reason, period, price, opened_at)
 
-    def _service(
-        self,
-        purse: Purse,
-        product: ForSale,
-        status: ServiceStatus,
-        reason: SuspensionReason | None,
-        violation_id: int | None,
-    ) -> None:
-        subject, service_id = purse.subject, self._rows.new_id("services")
-        period, price = product.prices[0] if self._rng.random() < 0.8 else self._rng.choice(product.prices)
-        opened = subject.registered_at + (self._now - subject.registered_at) * self._rng.random() ** 2
-        starts, ends = self._current_period(opened.date(), MONTHS[period])
-        if reason is SuspensionReason.UNPAID:
+    def _service(self, sale: Sale, violation_id: int | None) -> ServiceStatus:
+        """Make the service, and note what it has cost; returns its status."""
+        subject, service_id = sale.purse.subject, self._rows.new_id("services")
+        starts, ends = self._current_period(sale.first_day, MONTHS[sale.period])
+        if sale.reason is SuspensionReason.UNPAID:
             # What was paid for is over; the next period was not paid.
-            starts, ends = shifted(starts, -MONTHS[period]), starts
+            starts, ends = shifted(starts, -MONTHS[sale.period]), starts
+        expires_at = datetime.combine(ends, time(), UTC)
         self._rows.add(
             "services",
             {
                 "id": service_id,
                 "client_id": subject.id,
-                "product_id": product.id,
+                "product_id": sale.product.id,
                 "account_id": subject.id,
-                "name": f"{product.name} · {subject.slug}"[:200],
-                "status": status,
-                "suspension_reason": reason,
-                "suspended_by_violation_id": violation_id if reason is SuspensionReason.VIOLATION else None,
-                "period": period,
-                "price": price,
+                "name": f"{sale.product.name} · {subject.slug}",
+                "status": sale.status,
+                "suspension_reason": sale.reason,
+                "suspended_by_violation_id": (
+                    violation_id if sale.reason is SuspensionReason.VIOLATION else None
+                ),
+                "period": sale.period,
+                "price": sale.price,
                 "auto_renew": self._rng.random() < 0.85,
-                "opened_at": opened.replace(microsecond=0),
-                "expires_at": None
-                if status is ServiceStatus.ORDERED
-                else datetime.combine(ends, time(), UTC),
+                "opened_at": sale.opened_at,
+                "expires_at": None if sale.status is ServiceStatus.ORDERED else expires_at,
             },
         )
-        if status in {ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED}:
-            purse.charges += self._charges(
-                subject, service_id, product.name, period, price, opened.date(), starts
-            )
+        if sale.status in {ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED}:
+            sale.purse.charges += self._charges(sale, service_id, starts)
+        return sale.status
 
-    def _current_period(self, opened: date, months: int) -> tuple[date, date]:
+    def _current_period(self, first: date, months: int) -> tuple[date, date]:
         """The first day of the period that is running, and of the one after it."""
-        first = opened.replace(day=min(opened.day, 28))
         passed = (self._today.year - first.year) * 12 + self._today.month - first.month
         if self._today.day < first.day:
             passed -= 1
         starts = shifted(first, max(passed, 0) // months * months)
         return starts, shifted(starts, months)
 
-    def _charges(
-        self,
-        subject: Subject,
-        service_id: int,
-        name: str,
-        period: Period,
-        price: int,
-        opened: date,
-        last: date,
-    ) -> Iterator[Charge]:
+    def _charges(self, sale: Sale, service_id: int, last: date) -> Iterator[Charge]:
         """The charges of a service from the one that began on `last` back to the beginning of the history."""
+        subject, months = sale.purse.subject, MONTHS[sale.period]
         history = LONG_HISTORY if subject.id <= WITH_LONG_HISTORY else SHORT_HISTORY
-        earliest = max(
-            shifted(self._today.replace(day=1), 1 - history), opened.replace(day=min(opened.day, 28))
-        )
+        earliest = max(shifted(self._today.replace(day=1), 1 - history), sale.first_day)
         starts = last
         while starts >= earliest:
-            until = shifted(starts, MONTHS[period]) - timedelta(days=1)
-            yield Charge(service_id, name, subject.id, price, starts, until)
-            starts = shifted(starts, -MONTHS[period])
+            until = shifted(starts, months) - timedelta(days=1)
+            yield Charge(service_id, sale.product.name, subject.id, sale.price, starts, until)
+            starts = shifted(starts, -months)

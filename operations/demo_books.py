@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from extensions import db
 from models import Account, Act, ActStatus, EntryKind, Invoice, InvoiceStatus, Payment, PaymentStatus
+from operations.demo_catalogue import Shop
 from operations.demo_clients import Subject
 from operations.demo_rows import Rows
 
@@ -64,6 +65,9 @@ class Purse:
     movements: list[Movement] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
 
+    def balance_of(self, account_id: int) -> int:
+        return sum(movement.amount for movement in self.movements if movement.account_id == account_id)
+
 
 class Books:
     """Writes down what follows from the charges of clients, and keeps every balance equal to its entries."""
@@ -74,16 +78,15 @@ class Books:
         # Accounts with a client's home project have the client's id; all others come after those.
         self._last_account = total
 
-    def account(self, account_id: int, subject: Subject, project: tuple[int, str]) -> dict[str, Any]:
-        """Open an account with a project (its id and currency)."""
-        project_id, currency = project
+    def _account(self, account_id: int, subject: Subject, shop: Shop) -> dict[str, Any]:
         return self._rows.add(
             "accounts",
             {
                 "id": account_id,
                 "client_id": subject.id,
-                "project_id": project_id,
-                "currency": currency,
+                "project_id": shop.id,
+                "currency": shop.brand.currency,
+                "balance": 0,
                 "credit_limit": 0,
             },
         )
@@ -91,14 +94,15 @@ class Books:
     def keep(self, purse: Purse) -> None:
         """Make the documents and entries of a client whose charges are known."""
         subject = purse.subject
-        account = self.account(subject.id, subject, (subject.shop.id, subject.shop.brand.currency))
+        account = self._account(subject.id, subject, subject.shop)
         self._documents(purse)
         self._extras(purse)
         if subject.second:
-            self._second_account(purse)
-        balance = sum(movement.amount for movement in purse.movements if movement.account_id == subject.id)
-        if balance < 0:
-            account["credit_limit"] = -(balance // (1000 * HUNDRED)) * 1000 * HUNDRED
+            self._second_account(purse, subject.second)
+        # Without what others will have brought it later.
+        account["balance"] = subject.row["balance"] = purse.balance_of(subject.id)
+        if account["balance"] < 0:
+            account["credit_limit"] = -(account["balance"] // (1000 * HUNDRED)) * 1000 * HUNDRED
         self._post(purse.movements)
 
     def _documents(self, purse: Purse) -> None:
@@ -138,9 +142,9 @@ class Books:
         invoice_id = self._invoice(purse, charges, due - timedelta(days=9), due, status)
         if not overdue and self._rng.random() < 0.4:
             amount = sum(charge.amount for charge in charges)
-            status = self._rng.choice((PaymentStatus.NEW, PaymentStatus.IN_PROGRESS))
+            awaited = self._rng.choice((PaymentStatus.NEW, PaymentStatus.IN_PROGRESS))
             asked = self._at(due - timedelta(days=9), 12)
-            self._payment(purse, purse.subject.id, amount, asked, invoice_id=invoice_id, status=status)
+            self._payment(purse, purse.subject.id, amount, asked, invoice_id=invoice_id, status=awaited)
 
     def _invoice(
         self, purse: Purse, charges: Sequence[Charge], issued: date, due: date, status: InvoiceStatus
@@ -278,22 +282,19 @@ class Books:
             Movement(at, referrer_id, payment.amount // 10, EntryKind.COMMISSION, payment.source)
         )
 
-    def _second_account(self, purse: Purse) -> None:
-        """An account with another project, with a payment on it; a transfer where the currency is the same."""
-        second, home = purse.subject.second, purse.subject.shop
-        assert second is not None
+    def _second_account(self, purse: Purse, second: Shop) -> None:
+        """An account with another project, and money on it; some is from home where the currency is the same."""
+        home = purse.subject.shop
         self._last_account += 1
-        account_id = self._last_account
-        self.account(account_id, purse.subject, (second.id, second.brand.currency))
+        account = self._account(self._last_account, purse.subject, second)
         price = second.products[0].prices[0][1]
-        self._payment(purse, account_id, price * 2, self._recently(purse))
+        self._payment(purse, account["id"], price * 2, self._recently(purse))
         if second.brand.currency == home.brand.currency and purse.standing is Standing.AHEAD:
             at = self._now - timedelta(hours=self._rng.randint(1, 48))
-            for target, amount in ((purse.subject.id, -price), (account_id, price)):
-                note = f"{home.brand.name} → {second.brand.name}"
-                purse.movements.append(
-                    Movement(at, target, amount, EntryKind.TRANSFER, ("account", account_id), note)
-                )
+            source, note = ("account", account["id"]), f"{home.brand.name} → {second.brand.name}"
+            for target, amount in ((purse.subject.id, -price), (account["id"], price)):
+                purse.movements.append(Movement(at, target, amount, EntryKind.TRANSFER, source, note))
+        account["balance"] = purse.balance_of(account["id"])
 
     def _usual_amount(self, purse: Purse) -> int:
         if purse.charges:

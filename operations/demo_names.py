@@ -7,25 +7,79 @@ from dataclasses import dataclass
 
 from models import Language, LegalStatus
 
-MEN = ["Иван", "Алексей", "Дмитрий", "Сергей", "Андрей", "Михаил", "Николай", "Павел", "Роман", "Олег", "Виктор", "Егор", "Максим", "Артём", "Кирилл", "Илья", "Владимир", "Константин", "Тимур", "Глеб", "Пётр", "Юрий", "Степан", "Фёдор"]
-WOMEN = ["Анна", "Мария", "Елена", "Ольга", "Наталья", "Татьяна", "Ирина", "Светлана", "Екатерина", "Дарья", "Юлия", "Полина", "Ксения", "Алина", "Вера", "Людмила", "Марина", "Софья", "Надежда", "Валентина"]
-SURNAMES = ["Иванов", "Петров", "Сидоров", "Смирнов", "Кузнецов", "Попов", "Васильев", "Соколов", "Михайлов", "Новиков", "Фёдоров", "Морозов", "Волков", "Алексеев", "Лебедев", "Семёнов", "Егоров", "Павлов", "Козлов", "Степанов", "Николаев", "Орлов", "Андреев", "Макаров", "Никитин", "Захаров", "Зайцев", "Соловьёв", "Борисов", "Яковлев", "Григорьев", "Романов", "Воробьёв", "Сергеев", "Кузьмин", "Фролов", "Александров", "Дмитриев", "Королёв", "Гусев", "Киселёв", "Ильин", "Максимов", "Поляков", "Сорокин", "Виноградов", "Ковалёв", "Белов", "Медведев", "Антонов", "Тарасов", "Жуков", "Баранов", "Филиппов", "Комаров", "Давыдов", "Беляев", "Герасимов", "Богданов", "Осипов"]
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+MEN = words(
+    """
+    Иван Алексей Дмитрий Сергей Андрей Михаил Николай Павел Роман Олег Виктор Егор Максим Артём Кирилл
+    Илья Владимир Константин Тимур Глеб Пётр Юрий Степан Фёдор
+    """
+)
+WOMEN = words(
+    """
+    Анна Мария Елена Ольга Наталья Татьяна Ирина Светлана Екатерина Дарья Юлия Полина Ксения Алина Вера
+    Людмила Марина Софья Надежда Валентина
+    """
+)
+SURNAMES = words(
+    """
+    Иванов Петров Сидоров Смирнов Кузнецов Попов Васильев Соколов Михайлов Новиков Фёдоров Морозов
+    Волков Алексеев Лебедев Семёнов Егоров Павлов Козлов Степанов Николаев Орлов Андреев Макаров Никитин
+    Захаров Зайцев Соловьёв Борисов Яковлев Григорьев Романов Воробьёв Сергеев Кузьмин Фролов
+    Александров Дмитриев Королёв Гусев Киселёв Ильин Максимов Поляков Сорокин Виноградов Ковалёв Белов
+    Медведев Антонов Тарасов Жуков Баранов Филиппов Комаров Давыдов Беляев Герасимов Богданов Осипов
+    """
+)
 PATRONYMICS = (
     ("Иванович", "Ивановна"), ("Сергеевич", "Сергеевна"), ("Александрович", "Александровна"),
     ("Дмитриевич", "Дмитриевна"), ("Николаевич", "Николаевна"), ("Петрович", "Петровна"),
     ("Андреевич", "Андреевна"), ("Викторович", "Викторовна"), ("Михайлович", "Михайловна"),
 )  # fmt: skip
-FIRST_NAMES = ["Alice", "James", "Emma", "Oliver", "Charlotte", "Harry", "Sophie", "George", "Lucy", "Thomas", "Hannah", "Daniel", "Grace", "Samuel", "Ella", "Benjamin", "Clara", "Lukas", "Anna", "Felix", "Marie", "Jonas", "Julia", "Paul", "Ivan", "Nora", "Victor", "Elena", "Martin", "Laura", "Simon", "Eva", "David", "Sarah", "Peter", "Monica", "Leo", "Ingrid", "Oscar", "Rita"]
-LAST_NAMES = ["Smith", "Jones", "Taylor", "Brown", "Williams", "Wilson", "Johnson", "Davies", "Robinson", "Wright", "Thompson", "Evans", "Walker", "White", "Roberts", "Green", "Hall", "Wood", "Jackson", "Clarke", "Miller", "Schmidt", "Weber", "Fischer", "Wagner", "Becker", "Hoffmann", "Koch", "Richter", "Wolf", "Bernard", "Dubois", "Moreau", "Laurent", "Lefebvre", "Garcia", "Lopez", "Martinez", "Sanchez", "Jansen", "Visser", "Bakker", "Mulder", "Murphy", "Kelly", "Byrne", "Ryan", "Ivanov", "Novak", "Kowalski"]
-COMPANY_WORDS = ["Ромашка", "Горизонт", "Вектор", "Меридиан", "Кедр", "Парус", "Гранит", "Союз", "Исток", "Маяк", "Орбита", "Полюс", "Радуга", "Сигма", "Спектр", "Тандем", "Титан", "Факел", "Формат", "Эталон", "Альтаир", "Байкал", "Восход", "Каскад", "Контур", "Лотос", "Магистраль", "Нева", "Оазис", "Пульс"]
-COMPANY_TRADES = ["Строй", "Торг", "Сервис", "Медиа", "Логистика", "Софт", "Консалтинг", "Техника", "Мебель", "Фарм", "Авто", "Дизайн"]
-ENGLISH_WORDS = ["Northwind", "Bluebird", "Harbour", "Willow", "Granite", "Summit", "Lakeside", "Redwood", "Silverline", "Amber", "Falcon", "Orchard", "Beacon", "Meadow", "Cobalt", "Juniper", "Maple", "Horizon", "Lantern", "Pioneer", "Quarry", "Riverside", "Sterling", "Thistle", "Vantage", "Westgate", "Yellowtail", "Zenith", "Kestrel", "Copper"]
-ENGLISH_TRADES = (
-    ["Systems", "Trading", "Studio", "Logistics", "Media", "Software", "Consulting", "Partners", "Foods", "Design", "Labs"]
+FIRST_NAMES = words(
+    """
+    Alice James Emma Oliver Charlotte Harry Sophie George Lucy Thomas Hannah Daniel Grace Samuel Ella
+    Benjamin Clara Lukas Anna Felix Marie Jonas Julia Paul Ivan Nora Victor Elena Martin Laura Simon Eva
+    David Sarah Peter Monica Leo Ingrid Oscar Rita
+    """
+)
+LAST_NAMES = words(
+    """
+    Smith Jones Taylor Brown Williams Wilson Johnson Davies Robinson Wright Thompson Evans Walker White
+    Roberts Green Hall Wood Jackson Clarke Miller Schmidt Weber Fischer Wagner Becker Hoffmann Koch
+    Richter Wolf Bernard Dubois Moreau Laurent Lefebvre Garcia Lopez Martinez Sanchez Jansen Visser
+    Bakker Mulder Murphy Kelly Byrne Ryan Ivanov Novak Kowalski
+    """
+)
+COMPANY_WORDS = words(
+    """
+    Ромашка Горизонт Вектор Меридиан Кедр Парус Гранит Союз Исток Маяк Орбита Полюс Радуга Сигма Спектр
+    Тандем Титан Факел Формат Эталон Альтаир Байкал Восход Каскад Контур Лотос Магистраль Нева Оазис
+    Пульс
+    """
+)
+COMPANY_TRADES = words(
+    """
+    Строй Торг Сервис Медиа Логистика Софт Консалтинг Техника Мебель Фарм Авто Дизайн
+    """
+)
+ENGLISH_WORDS = words(
+    """
+    Northwind Bluebird Harbour Willow Granite Summit Lakeside Redwood Silverline Amber Falcon Orchard
+    Beacon Meadow Cobalt Juniper Maple Horizon Lantern Pioneer Quarry Riverside Sterling Thistle Vantage
+    Westgate Yellowtail Zenith Kestrel Copper
+    """
+)
+ENGLISH_TRADES = words(
+    """
+    Systems Trading Studio Logistics Media Software Consulting Partners Foods Design Labs
+    """
 )
 
 CYRILLIC = "абвгдежзийклмнопрстуфхцчшщъыьэюяё"
-LATIN = ["a", "b", "v", "g", "d", "e", "zh", "z", "i", "y", "k", "l", "m", "n", "o", "p", "r", "s", "t", "u", "f", "kh", "ts", "ch", "sh", "shch", "-", "y", "-", "e", "yu", "ya", "e"]
+LATIN = words("a b v g d e zh z i y k l m n o p r s t u f kh ts ch sh shch - y - e yu ya e")
 TO_LATIN = {ord(letter): "" if latin == "-" else latin for letter, latin in zip(CYRILLIC, LATIN, strict=True)}
 DOMAINS = ("example.com", "example.org", "example.net", "mail.example.com", "post.example.org")
 REFERRAL_SOURCES = {
@@ -36,7 +90,7 @@ REFERRAL_SOURCES = {
 
 @dataclass(frozen=True)
 class Country:
-    """`phone` is a mobile number in E.164, each `x` a free digit; names are Russian or English by `language`."""
+    """`phone` is a mobile number in E.164, each `x` a free digit; names are in `language`."""
 
     code: str
     language: Language
@@ -56,13 +110,13 @@ COUNTRIES = {
         Country("KZ", Language.RU, "+7701xxxxxxx", "Asia/Almaty", ("Алматы", "Астана"), "ТОО «{}»"),
         Country("BY", Language.RU, "+37533xxxxxxx", "Europe/Minsk", ("Минск", "Гомель"), "ООО «{}»"),
         Country("AM", Language.RU, "+37491xxxxxx", "Asia/Yerevan", ("Ереван", "Гюмри"), "ООО «{}»"),
-        Country("DE", Language.EN, "+49151xxxxxxxx", "Europe/Berlin", ("Berlin", "Hamburg", "Leipzig"), "{} GmbH"),
+        Country("DE", Language.EN, "+49151xxxxxxxx", "Europe/Berlin", ("Berlin", "Leipzig"), "{} GmbH"),
         Country("FR", Language.EN, "+3361xxxxxxx", "Europe/Paris", ("Paris", "Lyon"), "{} SARL"),
         Country("NL", Language.EN, "+3161xxxxxxx", "Europe/Amsterdam", ("Amsterdam", "Utrecht"), "{} B.V."),
         Country("ES", Language.EN, "+3461xxxxxxx", "Europe/Madrid", ("Madrid", "Valencia"), "{} S.L."),
         Country("GB", Language.EN, "+447400xxxxxx", "Europe/London", ("London", "Leeds", "Bristol"), "{} Ltd"),
         Country("IE", Language.EN, "+35385xxxxxxx", "Europe/Dublin", ("Dublin", "Cork"), "{} Ltd"),
-        Country("US", Language.EN, "+1202555xxxx", "America/New_York", ("Washington", "Boston", "Denver"), "{} Inc."),
+        Country("US", Language.EN, "+1202555xxxx", "America/New_York", ("Washington", "Boston"), "{} Inc."),
         Country("CA", Language.EN, "+1416555xxxx", "America/Toronto", ("Toronto", "Ottawa"), "{} Ltd."),
     )
 }  # fmt: skip

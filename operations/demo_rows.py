@@ -5,20 +5,24 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from operator import itemgetter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from extensions import Money, db
+from extensions import Labelled, LabelledEnum, Money, UTCDateTime, db
 
 T = TypeVar("T")
 BLOCK = 200
 COUNTED = ("clients", "client_users", "services", "accounts", "ledger_entries")
-BALANCES_OF_ACCOUNTS = """UPDATE accounts SET balance = coalesce(
-    (SELECT sum(amount) FROM ledger_entries WHERE account_id = accounts.id), 0)"""
-BALANCES_OF_CLIENTS = """UPDATE clients SET balance = a.balance FROM accounts a JOIN projects p ON p.id = a.project_id
-    WHERE a.client_id = clients.id AND a.project_id = clients.project_id AND a.currency = p.currency"""
+BALANCES_OF_ACCOUNTS = """UPDATE accounts SET balance = e.total
+    FROM (SELECT account_id, sum(amount) AS total FROM ledger_entries GROUP BY account_id) e
+    WHERE e.account_id = accounts.id AND accounts.balance <> e.total"""
+BALANCES_OF_CLIENTS = """UPDATE clients SET balance = a.balance
+    FROM accounts a JOIN projects p ON p.id = a.project_id
+    WHERE a.client_id = clients.id AND a.project_id = clients.project_id AND a.currency = p.currency
+    AND clients.balance <> a.balance"""
 SEARCH = "INSERT INTO client_search (client_search) VALUES ('rebuild')"
 # What is referred to stands before what refers to it.
 ORDER = (
@@ -88,24 +92,34 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[st
 
 @contextmanager
 def triggers_aside(connection: sa.Connection) -> Iterator[None]:
-    """Let rows in without SQLite's triggers, which work row by row; in the end do at once what they would have.
+    """Let rows in without the triggers that keep counts beside them; in the end correct what is not right yet.
 
-    What a client's users and services mean for it must be in the client's row already. PostgreSQL's triggers
-    see all rows of a statement together and stay.
+    What a client's users and services mean for it, and the balances as far as they are known, must be in the
+    rows already: a trigger that sees each of them come would write every client several times over.
     """
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    found = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN :tables")
-    statement = found.bindparams(sa.bindparam("tables", value=COUNTED, expanding=True))
-    triggers = connection.execute(statement).all()
-    for name, _definition in triggers:
-        connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+    is_sqlite = connection.dialect.name == "sqlite"
+    put_aside, restore = _sqlite_triggers(connection) if is_sqlite else _postgresql_triggers()
+    for statement in put_aside:
+        connection.exec_driver_sql(statement)
     yield
-    for update in (BALANCES_OF_ACCOUNTS, BALANCES_OF_CLIENTS, SEARCH):
-        connection.exec_driver_sql(update)
-    for _name, definition in triggers:
-        connection.exec_driver_sql(definition)
+    for statement in (BALANCES_OF_ACCOUNTS, BALANCES_OF_CLIENTS, *([SEARCH] if is_sqlite else []), *restore):
+        connection.exec_driver_sql(statement)
+
+
+def _sqlite_triggers(connection: sa.Connection) -> tuple[list[str], list[str]]:
+    """Statements that remove the triggers, and that make them again."""
+    found = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN :tables")
+    triggers = connection.execute(
+        found.bindparams(sa.bindparam("tables", value=COUNTED, expanding=True))
+    ).all()
+    return [f'DROP TRIGGER "{name}"' for name, _definition in triggers], [sql for _name, sql in triggers]
+
+
+def _postgresql_triggers() -> tuple[list[str], list[str]]:
+    return (
+        [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in COUNTED],
+        [f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in COUNTED],
+    )
 
 
 def _copy(connection: sa.Connection, statement: str, values: Iterable[tuple[Any, ...]]) -> None:
@@ -128,9 +142,23 @@ def _bound(
 
 
 def _processor(dialect: sa.Dialect, column: sa.Column[Any]) -> Callable[[Any], Any] | None:
+    """What makes the driver's value of one of ours; the frequent kinds without SQLAlchemy's detours."""
     if isinstance(column.type, Money):
         return None
+    if isinstance(column.type, Labelled):
+        return _value_of_enum
+    if isinstance(column.type, UTCDateTime):
+        return _sqlite_time if dialect.name == "sqlite" else None
     return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _value_of_enum(member: LabelledEnum | None) -> str | None:
+    return None if member is None else member.value
+
+
+def _sqlite_time(moment: datetime | None) -> str | None:
+    """The text that SQLAlchemy keeps for a time; it has to be in UTC."""
+    return None if moment is None else moment.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 def shuffled_shares(rng: random.Random, total: int, shares: Mapping[T, float]) -> Iterator[T]:

@@ -1,4 +1,4 @@
-"""Correspondence of demo data: tickets, violations with their points, and what is special about some clients."""
+"""Correspondence of demo data: tickets, violations with their points; and discounts."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Support:
     def _violation(self, subject: Subject, status: ViolationStatus, begun: datetime) -> int:
         """A complaint as staff send it, and how it went on."""
         dialogue = VIOLATION[subject.language]
-        words = [Words(begun, dialogue.question % subject.contact, is_staff=True)]
+        words = [Words(begun, dialogue.question % subject.contact.name, is_staff=True)]
         if status in {ViolationStatus.ANSWERED, ViolationStatus.RESOLVED}:
             words.append(Words(self._later(begun), dialogue.turns[0], is_staff=False))
         waiting = (

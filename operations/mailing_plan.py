@@ -17,6 +17,7 @@ from config import LANGUAGES
 from extensions import db
 from models import Client, ClientUser, Consent, Project, RecipientOutcome, Selection, Staff, TicketCategory
 from operations import macros
+from operations.bulk import among
 from operations.macros import Addressee
 
 LONGEST_SUBJECT = 200
@@ -141,22 +142,10 @@ def unsubscribed() -> sa.ColumnElement[bool]:
     )
 
 
-def ids_in(selection: Selection) -> sa.Select[Any]:
-    """The ids that were ticked, as they were ticked, of clients deleted since as well."""
-    if db.session.get_bind().dialect.name == "sqlite":
-        each = sa.func.json_each(Selection.ids).table_valued("value")
-        number: Any = each.c.value
-    else:
-        each = sa.func.jsonb_array_elements_text(Selection.ids).table_valued("value")
-        number = sa.cast(each.c.value, sa.Integer)
-    return (
-        sa.select(number).select_from(sa.join(Selection, each, sa.true())).where(Selection.id == selection.id)
-    )
-
-
 def deleted_in(selection: Selection) -> sa.Select[Any]:
     """The ids of clients that were ticked and are deleted."""
-    return sa.select(Client.id).where(Client.id.in_(ids_in(selection)), Client.deleted_at.is_not(None))
+    ticked = among(db.session.connection(), Client.id, selection.ids or [])
+    return sa.select(Client.id).where(ticked, Client.deleted_at.is_not(None))
 
 
 def plan(draft: Draft, clients: sa.Select[Any], *, selection: Selection | None = None) -> Plan:

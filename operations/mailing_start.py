@@ -28,7 +28,7 @@ from models import (
     TicketMessage,
     TicketStatus,
 )
-from operations import audit, letters, mailing_plan
+from operations import audit, bulk, letters, mailing_plan
 from operations.macros import Addressee, Subject, Text
 from operations.mailing_plan import CLIENT_COLUMNS, WITHOUT_LETTER
 
@@ -134,75 +134,42 @@ def _open_tickets(mailing: Mailing, now: datetime) -> int:
     """Insert a ticket and its message for every recipient who gets the message."""
     subjects = {code: Subject(subject) for code, subject in mailing.subject.items()}
     texts = {code: Text(text) for code, text in mailing.text.items()}
-    insert_tickets, insert_messages = _insert_tickets(mailing), _insert_messages(mailing)
+    of_all_tickets, of_all_messages = _of_all_tickets(mailing, now), _of_all_messages(mailing, now)
     staff_name, panel_url = mailing.staff.shown_name, mailing_plan.panel_url()
+    connection = db.session.connection()
     count = 0
     for chunk in _recipients(mailing):
-        addressees = [Addressee(*row[1:], str(row[0]), staff_name, panel_url) for row in chunk]
-        rows = [(to.client_id, subjects[to.language].for_(to), new_reference()) for to in addressees]
-        _insert_many(insert_tickets, ("client_id", "subject", "reference"), rows)
-        ids = _ids(mailing, addressees[0].client_id, addressees[-1].client_id)
-        _insert_many(
-            insert_messages,
-            ("ticket_id", "text"),
-            [(ids[to.client_id], texts[to.language].for_(to)) for to in addressees],
-        )
+        ids = bulk.reserve_ids(connection, tickets, len(chunk))
+        opened, written = [], []
+        for ticket_id, row in zip(ids, chunk, strict=True):
+            to = Addressee(*row[1:], str(row[0]), staff_name, panel_url)
+            subject, text = subjects[to.language].for_(to), texts[to.language].for_(to)
+            opened.append((ticket_id, to.client_id, subject, new_reference(), *of_all_tickets.values()))
+            written.append((ticket_id, text, *of_all_messages.values()))
+        bulk.insert(connection, tickets, ("id", "client_id", "subject", "reference", *of_all_tickets), opened)
+        bulk.insert(connection, messages, ("ticket_id", "text", *of_all_messages), written)
         count += len(chunk)
     return count
 
 
-def _insert_tickets(mailing: Mailing) -> sa.Insert:
+def _of_all_tickets(mailing: Mailing, now: datetime) -> dict[str, Any]:
     # Where no answer is accepted nobody waits for one.
     status = TicketStatus.CLOSED if mailing.forbid_replies else TicketStatus.WAITING_CLIENT
-    return sa.insert(tickets).values(
-        client_id=sa.bindparam("client_id"),
-        subject=sa.bindparam("subject"),
-        reference=sa.bindparam("reference"),
-        category_id=_constant(mailing.category_id),
-        status=sa.literal_column(f"'{status.value}'"),
-        replies_allowed=sa.false() if mailing.forbid_replies else sa.true(),
-        move_to_sender=sa.true() if mailing.move_to_sender else sa.false(),
-        mailing_id=_constant(mailing.id),
-        sender_id=_constant(mailing.staff_id),
-        created_at=_started_at(mailing),
-        updated_at=_started_at(mailing),
-        row_version=_constant(1),
-    )
+    return {
+        "category_id": mailing.category_id,
+        "status": status,
+        "replies_allowed": not mailing.forbid_replies,
+        "move_to_sender": mailing.move_to_sender,
+        "mailing_id": mailing.id,
+        "sender_id": mailing.staff_id,
+        "created_at": now,
+        "updated_at": now,
+        "row_version": 1,
+    }
 
 
-def _insert_messages(mailing: Mailing) -> sa.Insert:
-    return sa.insert(messages).values(
-        ticket_id=sa.bindparam("ticket_id"),
-        text=sa.bindparam("text"),
-        staff_id=_constant(mailing.staff_id),
-        is_internal=sa.false(),
-        created_at=_started_at(mailing),
-    )
-
-
-def _constant(number: int) -> Any:
-    return sa.literal_column(str(int(number)))
-
-
-def _started_at(mailing: Mailing) -> Any:
-    return sa.select(Mailing.started_at).where(Mailing.id == _constant(mailing.id)).scalar_subquery()
-
-
-def _insert_many(statement: sa.Insert, names: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """Insert rows of (whole numbers and texts) that the driver takes as they are.
-
-    What is the same in all rows stands in the statement itself; so a row costs the database's work alone.
-    """
-    connection = db.session.connection()
-    compiled = statement.compile(dialect=connection.dialect)
-    order = compiled.positiontup  # type: ignore[attr-defined]
-    if order is None:
-        connection.exec_driver_sql(str(compiled), [dict(zip(names, row, strict=True)) for row in rows])
-    elif tuple(order) == names:
-        connection.exec_driver_sql(str(compiled), rows)
-    else:
-        places = [names.index(name) for name in order]
-        connection.exec_driver_sql(str(compiled), [tuple(row[place] for place in places) for row in rows])
+def _of_all_messages(mailing: Mailing, now: datetime) -> dict[str, Any]:
+    return {"staff_id": mailing.staff_id, "is_internal": False, "created_at": now}
 
 
 def _recipients(mailing: Mailing) -> Iterator[list[Any]]:
@@ -223,16 +190,6 @@ def _recipients(mailing: Mailing) -> Iterator[list[Any]]:
     while rows := db.session.execute(statement.where(MailingRecipient.client_id > last)).all():
         yield list(rows)
         last = rows[-1][1]
-
-
-def _ids(mailing: Mailing, first: int, last: int) -> dict[int, int]:
-    """Client id -> ticket id, for the clients from `first` to `last`."""
-    found = db.session.execute(
-        sa.select(tickets.c.client_id, tickets.c.id).where(
-            tickets.c.mailing_id == mailing.id, tickets.c.client_id.between(first, last)
-        )
-    )
-    return dict(found.tuples().all())
 
 
 def _queue_letters(mailing: Mailing, now: datetime) -> None:

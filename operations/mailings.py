@@ -30,8 +30,6 @@ from operations.attachments import StoredFile
 from operations.errors import OperationRefused
 from operations.mailing_plan import WITHOUT_LETTER, Draft
 
-DEFAULT_RECALL_MINUTES = 5
-LONGEST_RECALL_MINUTES = 7 * 24 * 60
 UNDER_WAY = (MailingStatus.SENDING, MailingStatus.PAUSED)
 
 

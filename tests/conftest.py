@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import argon2
 import flask_migrate
 import hypothesis
 import pytest
@@ -38,6 +39,7 @@ from werkzeug.test import TestResponse
 import config
 import extensions
 from app import create_app
+from operations import passwords
 from tests.support import databases, mail, network, run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +57,9 @@ hypothesis.settings.register_profile(
     "long", hypothesis.settings.get_profile("default"), derandomize=False, max_examples=2000, print_blob=True
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# Hashing is slow on purpose. Hundreds of tests log in; here it is as quick as argon2 can be.
+passwords.hasher = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -205,8 +205,17 @@ def _check_staff(policy: Policy) -> ResponseReturnValue | None:
     if current_user.must_change_password and request.endpoint not in {"admin.password", "admin.logout"}:
         return redirect(url_for("admin.password"))
     if policy.permission and not current_user.may(policy.permission):
+        _note_denial(policy.permission)
         abort(403)
     return None
+
+
+def _note_denial(permission: str) -> None:
+    """Write down that something was to be changed without the right to it."""
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        module, after = permission.partition(".")[0], {"permission": permission, "path": request.path}
+        audit.record("denied", module=module, after=after)
+        db.session.commit()
 
 
 def _check_client(policy: Policy) -> ResponseReturnValue | None:

@@ -1,0 +1,174 @@
+"""Pages as a person or a program reads them: the HTML taken apart, and what stands where in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+
+
+class Node:
+    """An element. `attributes` are as written, entities resolved; an attribute without a value is ''."""
+
+    def __init__(self, tag: str, attributes: dict[str, str], parent: Node | None) -> None:
+        self.tag = tag
+        self.attributes = attributes
+        self.parent = parent
+        self.children: list[Node | str] = []
+
+    def __getitem__(self, name: str) -> str:
+        return self.attributes[name]
+
+    def get(self, name: str, default: str = "") -> str:
+        return self.attributes.get(name, default)
+
+    def walk(self) -> Iterator[Node]:
+        for child in self.children:
+            if isinstance(child, Node):
+                yield child
+                yield from child.walk()
+
+    def all(self, tag: str = "", /, **attributes: str | None) -> list[Node]:
+        """Elements within, by tag and attributes: `class_` one of the classes, `data_id` is data-id, None any value."""
+        wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+        return [node for node in self.walk() if (not tag or node.tag == tag) and node.matches(wanted)]
+
+    def matches(self, wanted: dict[str, str | None]) -> bool:
+        for name, value in wanted.items():
+            if name not in self.attributes:
+                return False
+            has = self.attributes[name].split() if name == "class" else [self.attributes[name]]
+            if value is not None and value not in has:
+                return False
+        return True
+
+    def one(self, tag: str = "", /, **attributes: str | None) -> Node:
+        found = self.all(tag, **attributes)
+        assert len(found) == 1, f"{len(found)} elements {tag} {attributes} in: {self.text[:2000]}"
+        return found[0]
+
+    def first(self, tag: str = "", /, **attributes: str | None) -> Node:
+        found = self.all(tag, **attributes)
+        assert found, f"no element {tag} {attributes} in: {self.text[:2000]}"
+        return found[0]
+
+    @property
+    def text(self) -> str:
+        """All text within, blanks folded; scripts are none."""
+        return " ".join("".join(self._texts()).split())
+
+    def _texts(self) -> Iterator[str]:
+        for child in self.children:
+            if isinstance(child, str):
+                yield child
+            elif child.tag not in {"script", "style"}:
+                yield from child._texts()
+
+
+class _Builder(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.root = self.here = Node("", {}, None)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        node = Node(tag, {name: value or "" for name, value in attrs}, self.here)
+        self.here.children.append(node)
+        if tag not in VOID:
+            self.here = node
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.here.children.append(Node(tag, {name: value or "" for name, value in attrs}, self.here))
+
+    def handle_endtag(self, tag: str) -> None:
+        node: Node | None = self.here
+        while node is not None and node.tag != tag:
+            node = node.parent
+        if node is not None and node.parent is not None:
+            self.here = node.parent
+
+    def handle_data(self, data: str) -> None:
+        self.here.children.append(data)
+
+
+def read(html: str) -> Node:
+    builder = _Builder()
+    builder.feed(html)
+    builder.close()
+    return builder.root
+
+
+# What the pages of the desk are made of
+
+
+def row_ids(page: Node) -> list[int]:
+    """The ids of a list's rows, in their order."""
+    return [int(row["data-id"]) for row in page.all("tr", data_id=None)]
+
+
+def columns(page: Node) -> list[str]:
+    """The headings of a list, the box to tick all left out."""
+    return [head.text for head in page.all("th") if "tick" not in head.get("class")]
+
+
+def cell(page: Node, row_id: int, heading: str) -> Node:
+    """The cell of that row under that heading."""
+    row = page.one("tr", data_id=str(row_id))
+    return row.one("td", data_label=heading)
+
+
+def badges(node: Node) -> list[str]:
+    return [badge["data-badge"] for badge in node.all(class_="badge", data_badge=None)]
+
+
+def messages(page: Node) -> list[tuple[str, str]]:
+    """What the last action had to say: (category, text)."""
+    return [(node["data-category"], node.text) for node in page.all(data_category=None)]
+
+
+def alerts(page: Node) -> str:
+    """All that is said aloud: messages, refusals, warnings."""
+    return " ".join(node.text for node in page.all(class_="alert"))
+
+
+def link(page: Node, rel: str) -> str | None:
+    """The address of the link with this relation, None where there is none."""
+    found = [node for node in page.all("a", rel=rel)]
+    return found[0]["href"] if found else None
+
+
+def errors(page: Node) -> dict[str, str]:
+    """What is wrong, by field, as it stands beside each."""
+    return {
+        field["data-field"]: field.one(class_="field-error").text
+        for field in page.all(data_field=None)
+        if field.tag == "div" and field.all(class_="field-error")
+    }
+
+
+def values(page: Node) -> dict[str, list[str]]:
+    """What the page's main form holds, by the names of its fields, as a browser would send it."""
+    form = next(node for node in page.all("form") if "form-page" in node.get("class"))
+    held: dict[str, list[str]] = {}
+    for field in form.walk():
+        name = field.get("name")
+        if not name or "disabled" in field.attributes:
+            continue
+        if field.tag == "input" and field.get("type") in {"checkbox", "radio"}:
+            if "checked" in field.attributes:
+                held.setdefault(name, []).append(field.get("value", "on"))
+        elif field.tag == "input":
+            held.setdefault(name, []).append(field.get("value"))
+        elif field.tag == "textarea":
+            held.setdefault(name, []).append("".join(field._texts()).removeprefix("\n").replace("\r\n", "\n"))
+        elif field.tag == "select":
+            held.setdefault(name, []).extend(_chosen(field))
+    return held
+
+
+def _chosen(select: Node) -> list[str]:
+    options = select.all("option")
+    chosen = [option for option in options if "selected" in option.attributes]
+    if not chosen and "multiple" not in select.attributes:
+        chosen = options[:1]
+    return [option.get("value") for option in chosen]
