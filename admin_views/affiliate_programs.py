@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
 
-from admin_views.base import ModuleView
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from admin_views.base import ModuleView
 from models import AffiliateProgram
 from operations.errors import OperationRefused
 

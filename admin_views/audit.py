@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
 
-from admin_views.base import ModuleView
+from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
+from sqlalchemy.orm import joinedload
+
+from admin_views.base import ModuleView
 from models import AuditEvent, Staff
 from operations.filters import Day, Number, Part, Record
-from sqlalchemy.orm import joinedload
 
 
 class AuditView(ModuleView):

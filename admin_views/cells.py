@@ -7,8 +7,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from babel.numbers import format_currency
 from flask import url_for
-from flask_babel import format_currency, format_date, format_datetime, format_decimal
+from flask_babel import format_date, format_datetime, format_decimal, get_locale, to_user_timezone
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
@@ -42,18 +43,18 @@ def show(value: Any) -> Any:
 
 
 def day(value: datetime | None) -> str:
-    return format_date(_local(value), "dd.MM.yyyy") if value else ""
-
-
-def _local(value: datetime) -> date:
-    from flask_babel import to_user_timezone
-
-    return to_user_timezone(value).date()
+    """The day of a moment, in the viewer's zone; written the same in every language."""
+    return to_user_timezone(value).strftime("%d.%m.%Y") if value else ""
 
 
 def in_currency(amount: Decimal, currency: str) -> str:
     """An amount with its currency behind it, so that figures of a column stand under one another."""
-    return format_currency(amount, currency, "#,##0.00\u00a0¤")
+    return _in_currency(amount, currency, str(get_locale() or "en"))
+
+
+@lru_cache(maxsize=10_000)
+def _in_currency(amount: Decimal, currency: str, locale: str) -> str:
+    return format_currency(amount, currency, "#,##0.00\u00a0¤", locale=locale)
 
 
 def money(amount: Decimal, currency: str) -> Markup:

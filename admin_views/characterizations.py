@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 import re
 from typing import Any
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from wtforms import SelectField
+from wtforms.fields.choices import SelectChoice
 
 from admin_views import cells
 from admin_views.base import ModuleView
 from admin_views.client_badges import named
 from models import Characterization
 from operations.errors import OperationRefused
-from flask_babel import gettext as _
-
 
 ICONS = ("user", "heart", "star", "alert-triangle", "flag", "shield", "eye", "clock", "ban")
 COLORS = [
@@ -36,8 +35,8 @@ class CharacterizationsView(ModuleView):
     form_columns = ("name", "code", "icon", "color")
     form_overrides = {"icon": SelectField, "color": SelectField}
     form_args = {
-        "icon": {"choices": [(name, name) for name in ICONS], "validators": []},
-        "color": {"choices": COLORS, "validators": []},
+        "icon": {"choices": [SelectChoice(name, name) for name in ICONS], "validators": []},
+        "color": {"choices": [SelectChoice(value, label) for value, label in COLORS], "validators": []},
         "code": {"description": _l("Latin letters, digits and _; it stays the same when the name changes.")},
     }
     searched = ("name", "code")

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from models import Characterization
+from operations.client_filters import named_characterization
 
 
 def of_characterization(characterization: Characterization) -> dict[str, str] | None:
@@ -24,10 +25,7 @@ def of_characterization(characterization: Characterization) -> dict[str, str] | 
 
 
 def named(characterization: Characterization) -> str:
-    """The seeded characterizations are translated, the owner's own stand as he named them."""
-    seeded = {"ordinary": ("Ordinary", _("Ordinary")), "good": ("Good", _("Good")), "conflict": ("Conflict", _("Conflict"))}
-    original, translated = seeded.get(characterization.code, ("", ""))
-    return translated if characterization.name == original else characterization.name
+    return named_characterization(characterization.code, characterization.name)
 
 
 def badges_of(client: Any, *, points: int = 0) -> list[dict[str, str]]:

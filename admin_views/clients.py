@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from flask import abort, flash, redirect, request, session
+from flask import abort, flash, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import format_decimal, ngettext
@@ -176,6 +176,29 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         for number, row in found.items():
             row.shown_points = points.get(number, 0)
         return [found[number] for number in ids if number in found]
+
+    def _filter_fields(self, asked: Any) -> list[dict[str, Any]]:
+        g.client_choices = client_filters.choices()
+        texts = asked.asked.texts
+        return [
+            {"key": one.key, "label": one.label, "kind": one.kind, "value": texts.get(one.key, ""),
+             "options": g.client_choices.get(one.key) or one.options() or []}
+            for one in self.known_filters.values() if one.key != "search"
+        ]  # fmt: skip
+
+    def edit_spec(self, names: set[str]) -> dict[str, Any]:
+        options = {
+            "characterization": g.client_choices["characterization"],
+            "country": client_filters.FILTERS["country"].options(),
+            "language": client_filters.FILTERS["language"].options(),
+        }
+        kinds = {"email": "email", "verified_phone": "tel", "note": "textarea"}
+        return {
+            name: {"kind": "select", "label": self.label_of(name), "options": options[name]}
+            if name in options
+            else {"kind": kinds.get(name, "text"), "label": self.label_of(name)}
+            for name in names & set(self.shown_columns())
+        }
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row.name}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from markupsafe import escape
 
 from admin_views.base import ModuleView
 from models import Feature
-from markupsafe import escape
-
 
 NAMES = {
     "abuse_handling": _l("Handling of abuse: violations with deadlines and penalty points"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
 
 import sqlalchemy as sa
+from flask_babel import lazy_gettext as _l
+
 from admin_views.base import ModuleView
 from models import ClientGroup, client_group_members
 

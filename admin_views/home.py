@@ -16,7 +16,17 @@ from flask_login import current_user
 from config import LANGUAGES
 from extensions import db, now
 from forms.staff import LoginForm, PasswordForm, ProfileForm
-from models import Client, EmailStatus, Heartbeat, Language, OutboundEmail, Project, Staff, Ticket, TicketStatus
+from models import (
+    Client,
+    EmailStatus,
+    Heartbeat,
+    Language,
+    OutboundEmail,
+    Project,
+    Staff,
+    Ticket,
+    TicketStatus,
+)
 from operations import authentication, impersonation
 from operations import staff as staff_operations
 from operations.errors import OperationRefused

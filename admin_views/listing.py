@@ -89,7 +89,7 @@ class Page:
 
 def sort_keys(column: Any, pk: Any) -> list[Any]:
     """What a list sorted by `column` is ordered by; rows without a value stand at one end, the id settles ties."""
-    if column is pk:
+    if column.key == pk.key:
         return [pk]
     nullable = getattr(column, "nullable", None)
     if nullable is None:

@@ -18,7 +18,7 @@ from operations.errors import OperationRefused
 from web import sessions
 
 LARGEST_ID = 2**31 - 1
-# The session outlives the stay a little, so that who stayed too long is told and led back, not just thrown out.
+# The session outlives the stay a little, so that who stayed too long is told and led back.
 WAY_OUT = timedelta(hours=1)
 
 
@@ -83,7 +83,8 @@ def _client(number: int) -> Client:
 
 def _user(client: Client) -> ClientUser:
     """The user asked for, one of the client's; 404 for anybody else's."""
-    statement = sa.select(ClientUser).where(ClientUser.id == _number("user"), ClientUser.client_id == client.id)
+    number = _number("user")
+    statement = sa.select(ClientUser).where(ClientUser.id == number, ClientUser.client_id == client.id)
     return db.session.scalar(statement) or abort(404)
 
 

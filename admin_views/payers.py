@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
 from wtforms.validators import Optional
 
 from admin_views.base import ModuleView
@@ -14,7 +14,6 @@ from forms.fields import CountryField
 from models import LegalStatus, Payer
 from operations import countries
 from operations.filters import OneOf
-from markupsafe import Markup
 
 
 class PayersView(ModuleView):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
 
-from admin_views.base import ModuleView
-from models import Product, ProductPrice, Project
-from operations.filters import Record
-from forms.prices import PricesField
+from flask_babel import format_currency
+from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 from sqlalchemy.orm import joinedload, selectinload
-from flask_babel import format_currency
+
+from admin_views.base import ModuleView
+from forms.prices import PricesField
+from models import Product, ProductPrice, Project
+from operations.filters import Record
 
 
 class ProductsView(ModuleView):

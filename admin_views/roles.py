@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from wtforms import SelectMultipleField
+from wtforms.fields.choices import SelectChoice
 
 from admin_views.base import ModuleView
 from extensions import db
@@ -25,7 +25,7 @@ class RolesView(ModuleView):
     form_columns = ("name", "permissions")
     form_extra_fields = {
         "permissions": SelectMultipleField(
-            _l("Permissions"), choices=[(name, name) for name in permissions.EVERYTHING],
+            _l("Permissions"), choices=[SelectChoice(name, name) for name in permissions.EVERYTHING],
             description=_l("Nobody can give a right that he does not have himself."),
         )
     }  # fmt: skip

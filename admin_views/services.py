@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
 
-from admin_views.base import ModuleView
-from admin_views import cells
+from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import joinedload
 
+from admin_views import cells
+from admin_views.base import ModuleView
 from models import Product, Service, ServiceStatus
 from operations.filters import Day, OneOf, Record
 

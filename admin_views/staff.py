@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
+from zoneinfo import available_timezones
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from wtforms import PasswordField, SelectField
 from wtforms.validators import Optional
-from zoneinfo import available_timezones
 
 from admin_views.base import ModuleView
 from extensions import db

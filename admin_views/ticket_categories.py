@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from admin_views.base import ModuleView
 from forms.fields import NamesField
 from models import TicketCategory
-from flask_babel import gettext as _
 from operations.errors import OperationRefused
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from flask_babel import lazy_gettext as _l
-
 from typing import Any
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from wtforms.validators import Optional
+
 from admin_views.base import ModuleView
+from forms.clients import Email
 from models import ClientUser
 from operations.errors import OperationRefused
 from operations.filters import Number, Yes
-from forms.clients import Email
-from wtforms.validators import Optional
-from flask_babel import gettext as _
 
 
 class UsersView(ModuleView):

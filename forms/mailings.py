@@ -17,7 +17,6 @@ from extensions import now
 from forms.fields import LocalMomentField, PlainText, RecordField, tidy
 from models import TicketCategory
 from operations import mailing_plan
-from operations.attachments import StoredFile
 from operations.mailing_plan import Draft
 
 UNTICKED = (False, "", "0", "false", "off", "no")
@@ -91,15 +90,12 @@ class MailingForm(Form):
             skip_suspended=self.skip_suspended.data,
         )
 
-    def check(self, files: list[StoredFile]) -> bool:
+    def check(self) -> bool:
         """Whether the message can go out as it is; what is wrong stands beside the fields."""
         valid = bool(self.validate())
         for name, message in mailing_plan.problems(self.draft()).items():
             if not self[name].errors:
                 self[name].errors = [message]
-            valid = False
-        if self.attach_to_email.data and not files and self.send_email.data:
-            self.attach_to_email.errors = [_("There is no file to attach.")]
             valid = False
         return valid
 

@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext as _l
 from wtforms import PasswordField, RadioField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, InputRequired, Length
 
 from forms.fields import EnumField, PlainText, tidy
@@ -33,6 +34,6 @@ class ProfileForm(RefusableForm):
     language = EnumField(_l("Language"), kind=Language)
     time_zone = SelectField(_l("Time zone"), choices=lambda: [(zone, zone) for zone in sorted(available_timezones())])
     row_height = RadioField(
-        _l("Rows of lists"), choices=[("comfortable", _l("Comfortable")), ("compact", _l("Compact"))],
+        _l("Rows of lists"), choices=[SelectChoice("comfortable", _l("Comfortable")), SelectChoice("compact", _l("Compact"))],
         default="comfortable",
     )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 from flask_babel import get_locale
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from extensions import db, now
@@ -116,6 +117,30 @@ FILTERS: dict[str, Filter] = {
         Search("search", _l("Search")),
     )
 }
+
+
+CHOSEN_FROM = {"project": Project, "product": Product, "group": ClientGroup, "characterization": Characterization}
+
+
+def choices() -> dict[str, list[tuple[str, str]]]:
+    """What the filters that choose a record offer, all found with one statement."""
+    parts = []
+    for key, model in CHOSEN_FROM.items():
+        code = model.code if model is Characterization else sa.literal("")
+        parts.append(sa.select(sa.literal(key).label("key"), model.id, model.name, code.label("code")))
+    rows = sa.union_all(*parts).subquery()
+    found: dict[str, list[tuple[str, str]]] = {key: [] for key in CHOSEN_FROM}
+    for key, number, name, code in db.session.execute(sa.select(rows).order_by(rows.c.key, rows.c.id)):
+        label = named_characterization(code, name) if key == "characterization" else name
+        found[key].append((str(number), label))
+    return found
+
+
+def named_characterization(code: str, name: str) -> str:
+    """The seeded characterizations are translated, the owner's own stand as he named them."""
+    seeded = {"ordinary": ("Ordinary", _("Ordinary")), "good": ("Good", _("Good")), "conflict": ("Conflict", _("Conflict"))}
+    original, translated = seeded.get(code, ("", ""))
+    return translated if name == original else name
 
 
 def understand(parameters: Iterable[tuple[str, str]], *, known: Iterable[str] = ()) -> Asked:

@@ -43,8 +43,12 @@ def name(code: str, language: str | None = None) -> str:
 
 def choices(language: str | None = None) -> list[tuple[str, str]]:
     """All countries as (code, name), in the order of their names."""
-    names = _names(language or str(get_locale() or "en"))
-    return sorted(names.items(), key=lambda item: _folded(item[1]))
+    return list(_in_order(language or str(get_locale() or "en")))
+
+
+@lru_cache(maxsize=8)
+def _in_order(language: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(_names(language).items(), key=lambda item: _folded(item[1])))
 
 
 def recognise(text: str) -> str | None:

@@ -77,7 +77,7 @@ def impact(clients: sa.Select[Any]) -> Impact:
     )
 
 
-def delete(*, clients: sa.Select[Any], by: Staff, now: datetime) -> Done:
+def delete(*, clients: sa.Select[Any], by: Staff | None, now: datetime) -> Done:
     """Take `clients` (a select of ids) out of every list, end their users' sessions, and stop their letters.
 
     They can be restored for thirty days.

@@ -19,7 +19,7 @@ from operations.demo_support import AT_RISK, Support
 from operations.errors import OperationRefused
 
 CHUNK = 1000
-LEAST = 4
+LEAST = 20
 
 
 def create(*, clients: int, seed: int, now: datetime) -> str | None:
@@ -28,7 +28,7 @@ def create(*, clients: int, seed: int, now: datetime) -> str | None:
     Everything but passwords follows from `clients`, `seed` and `now`. Staff are `admin` and one for each of
     the first roles, named after it (`owner`, `support`…); they and the users of the first client share one
     password, which is returned. Where `admin` is there already, its password holds for all of them, and None
-    is returned. Refuses a database that has clients, and fewer clients than there are projects.
+    is returned. Refuses a database that has clients, and less than 20 of them.
     """
     if db.session.scalar(sa.select(Client.id).limit(1)) is not None:
         raise OperationRefused(_("This database has clients already. Demo data is for an empty one."))

@@ -42,11 +42,12 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "opted_in": ("marketingemailsoptin",),
     "status": ("status",),
 }
-# What only our own files have.
+# What only our own files have: those of `export-clients` and of the client list.
 OWN_HEADINGS: dict[str, tuple[str, ...]] = {
     "project": ("project",),
     "name": ("name",),
-    "username": ("username",),
+    "username": ("username", "ownerusername"),
+    "registered_at": ("createdat", "registeredat"),
     "legal_status": ("legalstatus",),
     "contact_person": ("contactperson",),
     "verified_phone": ("verifiedphone",),
@@ -57,7 +58,7 @@ OWN_HEADINGS: dict[str, tuple[str, ...]] = {
 # Headings that tell the formats apart.
 MARKS: dict[str, frozenset[str]] = {
     "clientdesk": frozenset({
-        "contactperson", "legalstatus", "verifiedphone", "characterization", "username",
+        "contactperson", "legalstatus", "verifiedphone", "characterization", "username", "ownerusername",
     }),
     "whmcs": frozenset({
         "companyname", "phonenumber", "datecreated", "groupid", "emailoptout", "marketingemailsoptin",

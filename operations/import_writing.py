@@ -25,7 +25,7 @@ from models import (
     Project,
     client_group_members,
 )  # fmt: skip
-from operations import audit, bulk
+from operations import audit, bulk, deletion
 from operations.import_changes import Change
 from operations.import_matching import NEWS, characterization_ids, ids_by_name, taken
 from operations.import_rows import Incoming
@@ -83,7 +83,7 @@ class Writer:
         now: datetime,
     ) -> None:
         self._connection = db.session.connection()
-        self._batch_id, self._source, self._staff_id = batch.id, batch.source, batch.staff_id
+        self._batch_id, self._source, self._staff = batch.id, batch.source, batch.staff
         self._project = project
         self._projects = projects
         self._characterizations = characterization_ids(self._connection)
@@ -113,15 +113,14 @@ class Writer:
             return
         self._give_addresses([change for change in changes if "email" in change.user])
         for change in changes:
-            if change.closes:
-                change.client["deleted_at"] = self._now
             if "characterization_id" in change.client:
                 change.client["characterization_at"] = self._now
-                change.client["characterization_by_id"] = self._staff_id
+                change.client["characterization_by_id"] = self._staff and self._staff.id
         self._update(Client, [(change.old.id, change.client) for change in changes])
         self._update(ClientUser, [(change.old.user_id, change.user) for change in changes])
         self._update(Payer, [(change.old.payer_id, change.payer) for change in changes])
         self._withdraw([change for change in changes if change.withdraws_consent])
+        self._close([change.old.id for change in changes if change.closes])
         self._join_groups((change.old.id, name) for change in changes for name in change.groups)
         self._record(changes)
 
@@ -238,6 +237,11 @@ class Writer:
         if known:
             statement = sa.update(Consent).where(bulk.among(self._connection, Consent.id, known))
             self._connection.execute(statement.values(withdrawn_at=self._now))
+
+    def _close(self, ids: list[int]) -> None:
+        if ids:
+            clients = sa.select(Client.id).where(bulk.among(self._connection, Client.id, ids))
+            deletion.delete(clients=clients, by=self._staff, now=self._now)
 
     def _record(self, changes: Sequence[Change]) -> None:
         actor = audit.current_actor()

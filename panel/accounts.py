@@ -26,4 +26,4 @@ def account(number: int) -> ResponseReturnValue:
     """One account and its movements, newest first."""
     found = one(Account, number, joinedload(Account.project))
     entries = page_from(sa.select(LedgerEntry).where(LedgerEntry.account_id == found.id), LedgerEntry.id)
-    return render("panel/accounts/details.html", account=found, page=entries)
+    return render("panel/accounts/details.html", record=found, page=entries)

@@ -72,7 +72,11 @@ def test_a_stay_begins_as_the_owner_for_looking_only_and_for_an_hour(house: Hous
     assert stay.reason == "asked by phone"
     assert stay.return_url == "/admin/clients/?search=a"
     (event,) = events("login_as")
-    assert (event.staff_id, event.client_user_id, event.impersonation_id) == (house.member.id, house.anna.id, stay.id)
+    assert (event.staff_id, event.client_user_id, event.impersonation_id) == (
+        house.member.id,
+        house.anna.id,
+        stay.id,
+    )
     assert (event.module, event.client_id) == ("clients", house.anna.client_id)
 
 
@@ -180,7 +184,11 @@ def test_a_stay_is_checked_anew_each_time_and_ended_once(house: House, what: obj
     db.session.commit()
     assert stay.end_reason == why
     (event,) = events("forced_end")
-    assert (event.staff_id, event.client_user_id, event.impersonation_id) == (house.member.id, house.anna.id, stay.id)
+    assert (event.staff_id, event.client_user_id, event.impersonation_id) == (
+        house.member.id,
+        house.anna.id,
+        stay.id,
+    )
     assert event.after == {"end_reason": why}
 
 
@@ -245,6 +253,8 @@ def test_the_way_back_leads_into_the_admin_and_nowhere_else(url: str) -> None:
     assert impersonation.admin_address(url) == "/admin/clients/"
 
 
-@pytest.mark.parametrize("url", ["/admin/", "/admin/clients/?search=%D0%B0&after=x", "/admin/clients/details/?id=1"])
+@pytest.mark.parametrize(
+    "url", ["/admin/", "/admin/clients/?search=%D0%B0&after=x", "/admin/clients/details/?id=1"]
+)
 def test_the_way_back_is_the_page_one_came_from(url: str) -> None:
     assert impersonation.admin_address(url) == url

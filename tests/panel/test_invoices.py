@@ -12,7 +12,7 @@ def test_the_list_leads_to_the_page_of_one(as_anna: FlaskClient, annas: Books) -
     assert annas.paths()["invoices"] in as_anna.get("/panel/invoices/").text
 
 
-@pytest.mark.parametrize("text", ['INV-anna', 'Line of anna', '10.50', 'Payer of anna'])
+@pytest.mark.parametrize("text", ["INV-anna", "Line of anna", "10.50", "Payer of anna"])
 def test_the_page_of_one_says_what_there_is_to_know(as_anna: FlaskClient, annas: Books, text: str) -> None:
     assert text in as_anna.get(annas.paths()["invoices"]).text
 

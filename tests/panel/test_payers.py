@@ -12,7 +12,7 @@ def test_the_list_leads_to_the_page_of_one(as_anna: FlaskClient, annas: Books) -
     assert annas.paths()["payers"] in as_anna.get("/panel/payers/").text
 
 
-@pytest.mark.parametrize("text", ['Payer of anna', '7701'])
+@pytest.mark.parametrize("text", ["Payer of anna", "7701"])
 def test_the_page_of_one_says_what_there_is_to_know(as_anna: FlaskClient, annas: Books, text: str) -> None:
     assert text in as_anna.get(annas.paths()["payers"]).text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -11,7 +13,12 @@ from models import ClientUser
 from tests.support import people
 from tests.support.people import Person
 
-FIELDS = {"full_name": "Анна Петрова", "phone": "+7 916 123-45-67", "language": "ru", "time_zone": "Europe/Moscow"}
+FIELDS = {
+    "full_name": "Анна Петрова",
+    "phone": "+7 916 123-45-67",
+    "language": "ru",
+    "time_zone": "Europe/Moscow",
+}
 
 
 def test_contacts_language_and_time_zone_are_the_user_s_to_change(
@@ -20,7 +27,11 @@ def test_contacts_language_and_time_zone_are_the_user_s_to_change(
     assert people.post(as_anna, "/panel/profile/", **FIELDS).status_code == 302
     with app.app_context():
         user = db.session.get_one(ClientUser, anna.id)
-        assert (user.full_name, user.phone, user.time_zone) == ("Анна Петрова", "+79161234567", "Europe/Moscow")
+        assert (user.full_name, user.phone, user.time_zone) == (
+            "Анна Петрова",
+            "+79161234567",
+            "Europe/Moscow",
+        )
         assert user.language == user.client.language == "ru"
 
 
@@ -46,9 +57,9 @@ def test_a_wrong_value_is_refused_beside_its_field_and_nothing_typed_is_lost(
     assert "Анна Петрова" in answer.text or field == "full_name"
 
 
-def test_own_sessions_are_listed_and_ended_one_by_one_and_all_at_once(app: Flask, as_anna: FlaskClient) -> None:
-    import re
-
+def test_own_sessions_are_listed_and_ended_one_by_one_and_all_at_once(
+    app: Flask, as_anna: FlaskClient
+) -> None:
     first, second = (people.log_in(app.test_client(), "anna") for _number in range(2))
     page = as_anna.get("/panel/profile/").text
     numbers = re.findall(r"/panel/profile/sessions/(\d+)/end", page)

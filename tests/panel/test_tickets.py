@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -16,7 +17,9 @@ from tests.support.books import Books
 from tests.support.people import Person
 
 
-def test_a_ticket_is_a_thread_without_what_staff_write_among_themselves(as_anna: FlaskClient, annas: Books) -> None:
+def test_a_ticket_is_a_thread_without_what_staff_write_among_themselves(
+    as_anna: FlaskClient, annas: Books
+) -> None:
     page = as_anna.get(f"/panel/tickets/{annas.ticket}/").text
     assert "Question of anna" in page
     assert "Said to anna" in page
@@ -28,14 +31,18 @@ def test_who_wrote_for_whom_is_said(app: Flask, as_anna: FlaskClient, annas: Boo
     with app.app_context():
         member = people.staff("olga")
         text = "<b>Hello</b>\nsecond line"
-        db.session.add(TicketMessage(ticket_id=annas.ticket, staff_id=member.id, client_user_id=anna.id, text=text))
+        db.session.add(
+            TicketMessage(ticket_id=annas.ticket, staff_id=member.id, client_user_id=anna.id, text=text)
+        )
         db.session.commit()
     page = as_anna.get(f"/panel/tickets/{annas.ticket}/").text
     assert "Staff olga (staff) for Anna User" in page
     assert "&lt;b&gt;Hello&lt;/b&gt;<br>second line" in page
 
 
-def test_a_new_ticket_is_marked_until_the_client_says_it_is_read(app: Flask, as_anna: FlaskClient, annas: Books) -> None:
+def test_a_new_ticket_is_marked_until_the_client_says_it_is_read(
+    app: Flask, as_anna: FlaskClient, annas: Books
+) -> None:
     """Looking changes nothing; the button does."""
     path = f"/panel/tickets/{annas.ticket}/"
     for _time in range(2):
@@ -57,7 +64,9 @@ def test_another_s_ticket_cannot_be_marked(as_anna: FlaskClient, annas: Books, b
     assert answer.status_code == 404
 
 
-def test_a_file_is_saved_under_its_own_name_and_never_shown_in_place(as_anna: FlaskClient, annas: Books) -> None:
+def test_a_file_is_saved_under_its_own_name_and_never_shown_in_place(
+    as_anna: FlaskClient, annas: Books
+) -> None:
     answer = as_anna.get(f"/panel/tickets/{annas.ticket}/files/{annas.file}/")
     assert answer.status_code == 200
     assert answer.data == "%PDF-1.7 Договор №1 anna.pdf".encode()
@@ -67,6 +76,7 @@ def test_a_file_is_saved_under_its_own_name_and_never_shown_in_place(as_anna: Fl
     assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Type"] == "application/pdf"
+    answer.close()
 
 
 def test_files_of_others_and_of_staff_are_not_there(
@@ -86,7 +96,9 @@ def test_files_of_others_and_of_staff_are_not_there(
     assert client.get(f"/panel/tickets/{annas.ticket}/files/{annas.file}/").status_code == 302
 
 
-def test_a_file_that_is_gone_from_the_disk_is_not_there(app: Flask, as_anna: FlaskClient, annas: Books) -> None:
+def test_a_file_that_is_gone_from_the_disk_is_not_there(
+    app: Flask, as_anna: FlaskClient, annas: Books
+) -> None:
     for path in app.config["SETTINGS"].attachments_dir.iterdir():
         path.unlink()
     assert as_anna.get(f"/panel/tickets/{annas.ticket}/files/{annas.file}/").status_code == 404
@@ -105,7 +117,11 @@ def test_a_violation_says_until_when_what_follows_and_its_points(
         db.session.flush()
         fades = now() + timedelta(days=90)
         points = PenaltyPoint(
-            client_id=anna.client_id, violation_id=violation.id, points=7, comment="SENTINEL-COMMENT", expires_at=fades
+            client_id=anna.client_id,
+            violation_id=violation.id,
+            points=7,
+            comment="SENTINEL-COMMENT",
+            expires_at=fades,
         )
         db.session.add(points)
         db.session.execute(sa.update(Feature).where(Feature.code == "abuse_handling").values(is_enabled=True))
@@ -134,8 +150,6 @@ def test_many_tickets_stand_on_pages(app: Flask, as_anna: FlaskClient, anna: Per
     url: str | None = "/panel/tickets/"
     pages = 0
     while url:
-        import re
-
         page = as_anna.get(url).text
         seen += re.findall(r'<tr data-id="(\d+)"', page)
         following = re.search(r'rel="next" href="([^"]+)"', page)

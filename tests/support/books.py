@@ -67,33 +67,65 @@ def of(client_id: int, name: str) -> Books:
     db.session.add_all([product, payer])
     db.session.flush()
     service = Service(
-        client_id=client_id, product_id=product.id, account_id=account.id, name=f"Server of {name}", status="active",
-        price=Decimal("10.50"), expires_at=moment + timedelta(days=3),
-    )  # fmt: skip
+        client_id=client_id,
+        product_id=product.id,
+        account_id=account.id,
+        name=f"Server of {name}",
+        status="active",
+        price=Decimal("10.50"),
+        expires_at=moment + timedelta(days=3),
+    )
     db.session.add(service)
     db.session.flush()
     invoice = Invoice(
-        number=f"INV-{name}", client_id=client_id, payer_id=payer.id, account_id=account.id, amount=Decimal("10.50"),
-        issued_on=today, due_on=today + timedelta(days=7),
-    )  # fmt: skip
-    expense = Expense(client_id=client_id, account_id=account.id, service_id=service.id, amount=Decimal("4.20"))
+        number=f"INV-{name}",
+        client_id=client_id,
+        payer_id=payer.id,
+        account_id=account.id,
+        amount=Decimal("10.50"),
+        issued_on=today,
+        due_on=today + timedelta(days=7),
+    )
+    expense = Expense(
+        client_id=client_id, account_id=account.id, service_id=service.id, amount=Decimal("4.20")
+    )
     act = Act(
-        number=f"ACT-{name}", client_id=client_id, payer_id=payer.id, account_id=account.id, amount=Decimal("4.20"),
-        issued_on=today, period_from=date(2026, 1, 1), period_to=date(2026, 1, 31),
-    )  # fmt: skip
+        number=f"ACT-{name}",
+        client_id=client_id,
+        payer_id=payer.id,
+        account_id=account.id,
+        amount=Decimal("4.20"),
+        issued_on=today,
+        period_from=date(2026, 1, 1),
+        period_to=date(2026, 1, 31),
+    )
     db.session.add_all([invoice, expense, act])
     db.session.flush()
     payment = Payment(
-        number=f"PAY-{name}", client_id=client_id, payer_id=payer.id, account_id=account.id, invoice_id=invoice.id,
-        amount=Decimal("10.50"), method="card", note="SENTINEL-PAYMENT-NOTE",
-    )  # fmt: skip
+        number=f"PAY-{name}",
+        client_id=client_id,
+        payer_id=payer.id,
+        account_id=account.id,
+        invoice_id=invoice.id,
+        amount=Decimal("10.50"),
+        method="card",
+        note="SENTINEL-PAYMENT-NOTE",
+    )
     ticket = Ticket(
-        client_id=client_id, category_id=people.category().id, subject=f"Question of {name}", reference=f"ref-{name}",
+        client_id=client_id,
+        category_id=people.category().id,
+        subject=f"Question of {name}",
+        reference=f"ref-{name}",
         status="waiting_client",
-    )  # fmt: skip
+    )
     entry = LedgerEntry(account_id=account.id, amount=Decimal("-4.20"), kind="expense", posted_at=moment)
     lines = [
-        InvoiceLine(invoice_id=invoice.id, service_id=service.id, description=f"Line of {name}", amount=Decimal("10.50")),
+        InvoiceLine(
+            invoice_id=invoice.id,
+            service_id=service.id,
+            description=f"Line of {name}",
+            amount=Decimal("10.50"),
+        ),
         ActLine(act_id=act.id, expense_id=expense.id, description=f"Line of {name}", amount=Decimal("4.20")),
     ]
     db.session.add_all([payment, ticket, entry, *lines])
@@ -106,9 +138,18 @@ def of(client_id: int, name: str) -> Books:
     db.session.add_all(files)
     db.session.commit()
     return Books(
-        name, account.id, service.id, payer.id, invoice.id, payment.id, expense.id, act.id, ticket.id, files[0].id,
+        name,
+        account.id,
+        service.id,
+        payer.id,
+        invoice.id,
+        payment.id,
+        expense.id,
+        act.id,
+        ticket.id,
+        files[0].id,
         files[1].id,
-    )  # fmt: skip
+    )
 
 
 def _file(message_id: int, name: str) -> Attachment:
@@ -116,6 +157,10 @@ def _file(message_id: int, name: str) -> Attachment:
     stored_name = f"{message_id}{abs(hash(name))}"
     (attachments.directory() / stored_name).write_bytes(content)
     return Attachment(
-        message_id=message_id, file_name=name, content_type="application/pdf", size=len(content), digest="0" * 64,
+        message_id=message_id,
+        file_name=name,
+        content_type="application/pdf",
+        size=len(content),
+        digest="0" * 64,
         stored_name=stored_name,
-    )  # fmt: skip
+    )

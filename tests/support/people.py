@@ -52,7 +52,9 @@ def first(model: Any) -> Any:
 def staff(username: str, *permissions: str, **columns: Any) -> Person:
     """A staff member with a role of his own that has exactly these permissions."""
     role = Role(name=f"role of {username}", permissions=list(permissions))
-    person = Staff(username=username, full_name=f"Staff {username}", password_hash=password_hash(), role=role, **columns)
+    person = Staff(
+        username=username, full_name=f"Staff {username}", password_hash=password_hash(), role=role, **columns
+    )
     db.session.add(person)
     db.session.commit()
     return Person(person.id)
@@ -91,7 +93,9 @@ def account_of(client_id: int) -> Account:
 
 
 def pay_in(client_id: int, amount: str) -> None:
-    entry = LedgerEntry(account_id=account_of(client_id).id, amount=Decimal(amount), kind="payment", posted_at=now())
+    entry = LedgerEntry(
+        account_id=account_of(client_id).id, amount=Decimal(amount), kind="payment", posted_at=now()
+    )
     db.session.add(entry)
     db.session.commit()
 
@@ -131,13 +135,19 @@ def log_in_staff(visitor: FlaskClient, username: str, password: str = PASSWORD) 
     return visitor
 
 
-def log_in_as(visitor: FlaskClient, client_id: int, /, *, page: str = "/admin/clients/", **fields: Any) -> TestResponse:
+def log_in_as(
+    visitor: FlaskClient, client_id: int, /, *, page: str = "/admin/clients/", **fields: Any
+) -> TestResponse:
     """Go from the admin into a client's panel, as the button on the client list does."""
     return post(visitor, "/admin/clients/login-as/", page=page, id=client_id, **fields)
 
 
 def cookies(visitor: FlaskClient) -> dict[str, str]:
-    return {name: visitor.get_cookie(name).value for name in ("staff_session", "client_session") if visitor.get_cookie(name)}  # type: ignore[union-attr]
+    return {
+        name: visitor.get_cookie(name).value
+        for name in ("staff_session", "client_session")
+        if visitor.get_cookie(name)
+    }  # type: ignore[union-attr]
 
 
 def only_the_cookie(app: Flask, name: str, value: str) -> FlaskClient:

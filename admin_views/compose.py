@@ -1,0 +1,283 @@
+"""The page on which a message to clients is written: options, texts, preview, and the send plan."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from flask import abort, flash, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_admin.base import expose
+from flask_babel import format_datetime, format_decimal, ngettext
+from flask_babel import gettext as _
+from flask_login import current_user
+from werkzeug.datastructures import CombinedMultiDict, FileStorage
+
+from admin_views.base import needs
+from config import LANGUAGES
+from extensions import db, now
+from forms.mailings import MailingForm
+from models import Client, Mailing, Project, ResponseTemplate, Selection, Staff
+from operations import (
+    attachments,
+    filters,
+    idempotency,
+    letters,
+    macros,
+    mailing_plan,
+    mailings,
+    selections,
+    settings,
+)
+from operations.attachments import StoredFile
+from operations.errors import OperationRefused
+from operations.macros import Addressee, Subject, Text
+from operations.mailing_plan import Draft, Plan
+
+BUTTONS = ("preview", "send_test", "send", "auto_fill")
+
+
+class ComposePages:
+    """Adds `…/new/?selection=S` to the mailings."""
+
+    @expose("/new/", methods=("GET", "POST"))
+    @needs("clients.message")
+    def create_view(self) -> ResponseReturnValue:
+        """The form for a message to the clients of a selection."""
+        if not request.values.get("selection"):
+            flash(_("Choose in the list who is to get the message."), "info")
+            return redirect("/admin/clients/")
+        return Composing(self, chosen_selection()).answer()
+
+
+def chosen_selection() -> Selection:
+    """The selection in the address, which this staff member made and may write to."""
+    try:
+        number = filters.whole_number(request.args.get("selection") or request.form.get("selection", ""))
+    except ValueError:
+        abort(404)
+    found = selections.find(number, staff=current_user._get_current_object()) or abort(404)
+    if found.action != "message":
+        abort(404)
+    if selections.count(found) > 1 and not current_user.may("clients.message_all"):
+        abort(403)
+    return found
+
+
+class Composing:
+    """One request for the page: what was typed, what was pressed, and the page that answers it."""
+
+    def __init__(self, view: Any, selection: Selection) -> None:
+        self.view = view
+        self.selection = selection
+        self.clients = selections.client_ids(selection)
+        self.staff: Staff = current_user._get_current_object()
+        self.form = self._form()
+        self.files: list[StoredFile] = []
+        self.position = 1
+        self.shows_preview = False
+
+    def answer(self) -> ResponseReturnValue:
+        if request.method == "GET":
+            return self.page()
+        self._take_files()
+        pressed = next((name for name in BUTTONS if name in request.form), "preview")
+        done: ResponseReturnValue | None = getattr(self, f"_{pressed}")()
+        return done if done is not None else self.page()
+
+    def _form(self) -> MailingForm:
+        defaults = {"recall_minutes": settings.get("recall_minutes"), **self._earlier()}
+        if request.method == "POST":
+            return MailingForm(CombinedMultiDict([request.files, request.form]), data=defaults)
+        form = MailingForm(data=defaults)
+        form.renew_key()
+        return form
+
+    def _earlier(self) -> dict[str, Any]:
+        """What an earlier message of the same selection said (`from`): one that was called back, say."""
+        number = request.args.get("from", "")
+        earlier = db.session.get(Mailing, int(number)) if number.isascii() and number.isdigit() and len(number) < 10 else None
+        if earlier is None or earlier.selection_id != self.selection.id:
+            return {}
+        names = ("category", "forbid_replies", "move_to_sender", "strict_language", "send_email", "attach_to_email")
+        texts = {f"{part}_{code}": getattr(earlier, part).get(code, "") for part in ("subject", "text") for code in LANGUAGES}
+        return {name: getattr(earlier, name) for name in names} | texts
+
+    def _take_files(self) -> None:
+        """Keep what was uploaded, now or with the same form before; a refusal stands beside the field."""
+        kept = [file for token in request.form.getlist("kept_file") if (file := attachments.from_token(token))]
+        uploads = [file for file in request.files.getlist("attachments") if isinstance(file, FileStorage) and file.filename]
+        self.files = kept
+        try:
+            self.files = attachments.store_all([(file.stream, file.filename or "") for file in uploads], kept=kept)
+        except OperationRefused as refusal:
+            self._file_error = refusal.message
+        else:
+            self._file_error = ""
+
+    def _check(self) -> bool:
+        valid = self.form.check()
+        if self._file_error:
+            self.form.attachments.errors = [self._file_error]
+        return valid and not self._file_error
+
+    # The buttons
+
+    def _preview(self) -> None:
+        self._check()
+        self.shows_preview = True
+        text = request.form.get("preview", "")
+        self.position = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+
+    def _auto_fill(self) -> None:
+        """Put a ready answer into the languages it is there in."""
+        try:
+            chosen = db.session.get(ResponseTemplate, filters.whole_number(request.form.get("response_template", "")))
+        except ValueError:
+            chosen = None
+        if chosen is None:
+            flash(_("Choose a ready text first."), "warning")
+            return
+        for row in db.session.scalars(sa.select(ResponseTemplate).where(ResponseTemplate.name == chosen.name)):
+            self.form[f"subject_{row.language}"].data = row.subject
+            self.form[f"text_{row.language}"].data = row.text
+
+    def _send_test(self) -> None:
+        """Send what the first recipient would get to the staff member's own address."""
+        self.shows_preview = True
+        if not self._check():
+            return
+        if not self.staff.email:
+            flash(_("Your own e-mail address is not known. Set it in your profile first."), "error")
+            return
+        to = self._addressee(self.form.draft())
+        if to is None:
+            flash(_("Nobody would get this message."), "error")
+            return
+        try:
+            self._queue_test(to)
+        except OperationRefused as refusal:
+            flash(refusal.message, "error")
+            return
+        db.session.commit()
+        flash(_("A test is on its way to %(address)s.", address=self.staff.email), "success")
+
+    def _queue_test(self, to: Addressee) -> None:
+        draft = self.form.draft()
+        client = db.session.get_one(Client, to.client_id)
+        letters.queue(
+            template="mailing_test",
+            to=self.staff.email,
+            language=to.language,
+            context={"subject": Subject(draft.subject[to.language]).for_(to),
+                     "text": Text(draft.text[to.language]).for_(to), "recipient": to.name},
+            project=db.session.get_one(Project, client.project_id),
+            now=now(),
+        )  # fmt: skip
+
+    def _send(self) -> ResponseReturnValue | None:
+        if not self._check():
+            return None
+        try:
+            mailing = self._create()
+            db.session.commit()
+        except idempotency.DoneBefore as before:
+            db.session.rollback()
+            return redirect(before.url)
+        except idempotency.OtherForm as before:
+            db.session.rollback()
+            return self._sent_before(before)
+        except OperationRefused as refusal:
+            db.session.rollback()
+            self._show(refusal)
+            return None
+        return redirect(f"/admin/mailings/details/?id={mailing.id}")
+
+    def _create(self) -> Mailing:
+        moment = now()
+        key = request.form.get("idempotency_key") or f"selection-{self.selection.id}"
+        fields = [(name, text) for name, text in request.form.items(multi=True) if name not in {"csrf_token", "kept_file"}]
+        taken = idempotency.begin(
+            principal=self.staff.get_id(), key=f"mailing:{key}", content=idempotency.fingerprint(fields), now=moment
+        )
+        mailing = mailings.create(
+            by=self.staff,
+            draft=self.form.draft(),
+            clients=self.clients,
+            selection=self.selection,
+            starts_at=self._starts_at(moment),
+            description="\n".join(selections.describe(self.selection)),
+            files=self.files,
+            now=moment,
+        )
+        taken.result_url = f"/admin/mailings/details/?id={mailing.id}"
+        return mailing
+
+    def _starts_at(self, moment: datetime) -> datetime:
+        if self.form.send_at.data is not None:
+            return self.form.send_at.data  # type: ignore[no-any-return]
+        return moment + timedelta(minutes=self.form.recall_minutes.data)
+
+    def _sent_before(self, before: idempotency.OtherForm) -> ResponseReturnValue:
+        """Back, changed, and sent again: said as such; the next press sends it as a new message."""
+        flash(_("This form has been sent already, with another content. Send again to make it a message of its own."), "error")
+        self.form.renew_key()
+        return self.page(), 409
+
+    def _show(self, refusal: OperationRefused) -> None:
+        if refusal.field and refusal.field in self.form:
+            self.form[refusal.field].errors = [refusal.message]
+        else:
+            flash(refusal.message, "error")
+
+    # The page
+
+    def page(self) -> str:
+        draft = self.form.draft()
+        plan = mailing_plan.plan(draft, self.clients, selection=self.selection)
+        self.position = min(max(1, self.position), max(1, plan.tickets))
+        return str(self.view.render(
+            "admin/mailings/new.html",
+            form=self.form,
+            selection=self.selection,
+            conditions=selections.describe(self.selection),
+            plan=plan,
+            languages_by_code=LANGUAGES,
+            macros=list(macros.REGISTRY.values()),
+            ready_texts=self._ready_texts(),
+            files=[(file, attachments.token_for(file)) for file in self.files],
+            preview=self._preview_of(draft) if self.shows_preview else None,
+            position=self.position,
+            send_label=self._send_label(plan),
+            mail_is_off=self.view.mail_is_off(),
+            back_url=self.selection.url or "/admin/clients/",
+        ))  # fmt: skip
+
+    def _preview_of(self, draft: Draft) -> dict[str, Any] | None:
+        to = self._addressee(draft)
+        if to is None or not draft.text.get(to.language):
+            return None
+        subject, text = Subject(draft.subject.get(to.language, "")).for_(to), Text(draft.text[to.language]).for_(to)
+        return {"to": to, "subject": subject, "html": letters.html_of(text), "language": LANGUAGES[to.language]}
+
+    def _addressee(self, draft: Draft) -> Addressee | None:
+        return mailing_plan.addressee(draft, self.clients, position=self.position, staff=self.staff)
+
+    def _ready_texts(self) -> list[tuple[int, str]]:
+        """Ready answers, one for each name, in whatever languages they are there."""
+        rows = sa.select(sa.func.min(ResponseTemplate.id), ResponseTemplate.name).group_by(ResponseTemplate.name)
+        return [(number, name) for number, name in db.session.execute(rows.order_by(ResponseTemplate.name))]
+
+    def _send_label(self, plan: Plan) -> str:
+        """The button says how many, and when."""
+        count = format_decimal(plan.tickets)
+        if self.form.send_at.data is not None:
+            when = format_datetime(self.form.send_at.data, "dd.MM.yyyy HH:mm")
+            return ngettext("Send to %(count)s client at %(when)s", "Send to %(count)s clients at %(when)s",
+                            plan.tickets, count=count, when=when)  # fmt: skip
+        minutes = self.form.recall_minutes.data
+        if not minutes:
+            return ngettext("Send to %(count)s client now", "Send to %(count)s clients now", plan.tickets, count=count)
+        return ngettext("Send to %(count)s client in %(minutes)s min", "Send to %(count)s clients in %(minutes)s min",
+                        plan.tickets, count=count, minutes=minutes)  # fmt: skip
