@@ -6,7 +6,7 @@ import enum
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from flask import has_request_context, request
@@ -33,6 +33,11 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base)
+if TYPE_CHECKING:
+    # What db.Model is: the type checker cannot see a class that is made at run time.
+    Model = Base
+else:
+    Model = db.Model
 migrate = Migrate(compare_type=True)
 babel = Babel()
 csrf = CSRFProtect()

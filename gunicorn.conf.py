@@ -20,5 +20,8 @@ forwarded_allow_ips = ""
 accesslog = None
 loglevel = "warning"
 
+# What the processes write is for their owner alone.
+umask = 0o077
+
 # The heartbeat of a process must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -24,7 +24,7 @@ from flask import Flask
 
 from extensions import db, now
 from models import Heartbeat, IdempotencyKey, LoginFailure, Session
-from operations import attachments, delivery, mailing_start, mailings, selections
+from operations import attachments, delivery, impersonation, mailing_start, mailings, selections
 
 log = logging.getLogger("clientdesk.jobs")
 
@@ -70,6 +70,7 @@ def tidy_up() -> None:
         db.session.execute(sa.delete(condition.left.table).where(condition))
         db.session.commit()
     selections.forget_old(now=moment)
+    impersonation.end_expired(now=moment)
     attachments.forget_orphans(now=moment)
     db.session.commit()
 

@@ -390,7 +390,7 @@ def print_list(outbox: Outbox) -> None:
     print(f"{len(outbox.names())} letters in {outbox.directory}; make run shows them in the browser")
 
 
-def serve(outbox: Outbox, smtp_port: int, web_port: int) -> None:
+def serve(outbox: Outbox, smtp_port: int, web_port: int, *, quiet: bool) -> None:
     """Take letters and show them until the process is asked to end."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     logging.getLogger("mail.log").setLevel(logging.ERROR)
@@ -401,7 +401,8 @@ def serve(outbox: Outbox, smtp_port: int, web_port: int) -> None:
     web = make_server("127.0.0.1", web_port, create_reader(outbox), threaded=True)
     threading.Thread(target=web.serve_forever, daemon=True).start()
     smtp.start()
-    print(f"Letters to 127.0.0.1:{smtp_port} are kept: http://127.0.0.1:{web_port}/", flush=True)
+    if not quiet:
+        print(f"Letters to 127.0.0.1:{smtp_port} are kept: http://127.0.0.1:{web_port}/", flush=True)
     stop.wait()
     smtp.stop()
     web.shutdown()
@@ -415,13 +416,14 @@ def main() -> None:
     )
     parser.add_argument("--smtp-port", type=int, default=1025)
     parser.add_argument("--web-port", type=int, default=8025)
+    parser.add_argument("--quiet", action="store_true", help="do not say where the letters are")
     parser.add_argument("--list", action="store_true", help="print the kept letters and end")
     arguments = parser.parse_args()
     outbox = Outbox(arguments.directory)
     if arguments.list:
         print_list(outbox)
     else:
-        serve(outbox, arguments.smtp_port, arguments.web_port)
+        serve(outbox, arguments.smtp_port, arguments.web_port, quiet=arguments.quiet)
 
 
 if __name__ == "__main__":

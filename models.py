@@ -18,7 +18,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueC
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
 
-from extensions import JSONDocument, Labelled, LabelledEnum, Money, UTCDateTime, db, now
+from extensions import JSONDocument, Labelled, LabelledEnum, Model, Money, UTCDateTime, db, now
 
 SECRET = {"secret": True}
 
@@ -211,7 +211,7 @@ class Versioned:
 # People and rights
 
 
-class Role(Versioned, db.Model):
+class Role(Versioned, Model):
     __tablename__ = "roles"
     __audit__ = "roles"
     id: Mapped[int] = primary_key()
@@ -222,7 +222,7 @@ class Role(Versioned, db.Model):
         return self.name
 
 
-class Staff(Versioned, db.Model):
+class Staff(Versioned, Model):
     """Somebody who works in the admin. Usernames are kept in lower case."""
 
     __tablename__ = "staff"
@@ -262,7 +262,7 @@ class Staff(Versioned, db.Model):
         return self.shown_name
 
 
-class AuditEvent(db.Model):
+class AuditEvent(Model):
     """What was changed, when, by whom. Triggers refuse to change or remove a row."""
 
     __tablename__ = "audit_events"
@@ -289,7 +289,7 @@ class AuditEvent(db.Model):
     )
 
 
-class Session(db.Model):
+class Session(Model):
     """One browser's session, staff's or client's. The cookie holds a token, this table its hash."""
 
     __tablename__ = "sessions"
@@ -307,7 +307,7 @@ class Session(db.Model):
     user_agent: Mapped[str] = text_column(300)
 
 
-class Impersonation(db.Model):
+class Impersonation(Model):
     """A staff member's stay in a client's panel; it lives no longer than the staff session it came from."""
 
     __tablename__ = "impersonations"
@@ -328,7 +328,7 @@ class Impersonation(db.Model):
     client_user: Mapped[ClientUser] = relationship()
 
 
-class LoginFailure(db.Model):
+class LoginFailure(Model):
     """A refused login; what throttling counts. `username` is the name as tried, in lower case."""
 
     __tablename__ = "login_failures"
@@ -344,7 +344,7 @@ class LoginFailure(db.Model):
 # Clients
 
 
-class Project(Versioned, db.Model):
+class Project(Versioned, Model):
     """A brand of the provider. `support_email` is the sender of its letters."""
 
     __tablename__ = "projects"
@@ -362,7 +362,7 @@ class Project(Versioned, db.Model):
         return self.name
 
 
-class Characterization(Versioned, db.Model):
+class Characterization(Versioned, Model):
     """What staff should know of a client at a glance. `code` names the seeded ones for badges."""
 
     __tablename__ = "characterizations"
@@ -385,7 +385,7 @@ class Characterization(Versioned, db.Model):
         return str(_l(self.name)) if self.code in {"ordinary", "good", "conflict"} else self.name
 
 
-class AffiliateProgram(Versioned, db.Model):
+class AffiliateProgram(Versioned, Model):
     __tablename__ = "affiliate_programs"
     __audit__ = "affiliate-programs"
     id: Mapped[int] = primary_key()
@@ -399,7 +399,7 @@ class AffiliateProgram(Versioned, db.Model):
         return self.name
 
 
-class ClientGroup(Versioned, db.Model):
+class ClientGroup(Versioned, Model):
     __tablename__ = "client_groups"
     __audit__ = "groups"
     id: Mapped[int] = primary_key()
@@ -435,7 +435,7 @@ def living_index(*columns: str) -> Index:
     )
 
 
-class Client(Versioned, db.Model):
+class Client(Versioned, Model):
     """Who orders, pays and is written to.
 
     `balance` (of the account with the home project), `active_services`, `is_suspended` (there are services
@@ -528,7 +528,7 @@ class Client(Versioned, db.Model):
         return self.name
 
 
-class ClientUser(Versioned, db.Model):
+class ClientUser(Versioned, Model):
     """A login of a client. `username` and `email` are kept in lower case; an empty e-mail is NULL.
 
     `must_change_password` says that staff set the password: it is good for one login.
@@ -577,7 +577,7 @@ class ClientUser(Versioned, db.Model):
         return self.username
 
 
-class Payer(Versioned, db.Model):
+class Payer(Versioned, Model):
     """In whose name a client pays."""
 
     __tablename__ = "payers"
@@ -601,7 +601,7 @@ class Payer(Versioned, db.Model):
         return self.name
 
 
-class ClientNote(Versioned, db.Model):
+class ClientNote(Versioned, Model):
     __tablename__ = "client_notes"
     __audit__ = "clients"
     id: Mapped[int] = primary_key()
@@ -615,7 +615,7 @@ class ClientNote(Versioned, db.Model):
     author: Mapped[Staff | None] = relationship()
 
 
-class PenaltyPoint(db.Model):
+class PenaltyPoint(Model):
     """Points given once: why, by whom, and until when they count."""
 
     __tablename__ = "penalty_points"
@@ -638,7 +638,7 @@ class PenaltyPoint(db.Model):
     )
 
 
-class Consent(db.Model):
+class Consent(Model):
     """What a user agreed to receive, and when he took it back. No row means agreed."""
 
     __tablename__ = "consents"
@@ -655,7 +655,7 @@ class Consent(db.Model):
     __table_args__ = (UniqueConstraint("client_user_id", "kind"),)
 
 
-class Selection(db.Model):
+class Selection(Model):
     """What a bulk action was asked for: the ids, or a filter and how many matched it at that moment."""
 
     __tablename__ = "selections"
@@ -673,7 +673,7 @@ class Selection(db.Model):
     staff: Mapped[Staff] = relationship()
 
 
-class ImportBatch(db.Model):
+class ImportBatch(Model):
     """One import. `status` is rehearsed, done or undone; `lines` keeps what the rehearsal said."""
 
     __tablename__ = "import_batches"
@@ -697,7 +697,7 @@ class ImportBatch(db.Model):
 # Catalogue, services and money
 
 
-class Product(Versioned, db.Model):
+class Product(Versioned, Model):
     __tablename__ = "products"
     __audit__ = "products"
     id: Mapped[int] = primary_key()
@@ -718,7 +718,7 @@ class Product(Versioned, db.Model):
         return self.name
 
 
-class ProductPrice(db.Model):
+class ProductPrice(Model):
     __tablename__ = "product_prices"
     __audit__ = "products"
     id: Mapped[int] = primary_key()
@@ -735,7 +735,7 @@ class ProductPrice(db.Model):
     )
 
 
-class Account(Versioned, db.Model):
+class Account(Versioned, Model):
     """A client's money with a project. `balance` is the sum of its ledger entries; a trigger keeps it so."""
 
     __tablename__ = "accounts"
@@ -760,7 +760,7 @@ class Account(Versioned, db.Model):
         return f"#{self.id} {self.currency}"
 
 
-class LedgerEntry(db.Model):
+class LedgerEntry(Model):
     """One movement of money. Triggers refuse to change or remove it, and add it to the account's balance."""
 
     __tablename__ = "ledger_entries"
@@ -779,7 +779,7 @@ class LedgerEntry(db.Model):
     __table_args__ = (Index(None, "account_id", "id"), CheckConstraint("amount <> 0", name="amount"))
 
 
-class Service(Versioned, db.Model):
+class Service(Versioned, Model):
     """A product that a client has."""
 
     __tablename__ = "services"
@@ -812,7 +812,7 @@ class Service(Versioned, db.Model):
         return self.name
 
 
-class Discount(Versioned, db.Model):
+class Discount(Versioned, Model):
     """What a client or group pays less: a percentage or an amount, on one product or all. Dates inclusive."""
 
     __tablename__ = "discounts"
@@ -840,7 +840,7 @@ class Discount(Versioned, db.Model):
     )
 
 
-class Invoice(Versioned, db.Model):
+class Invoice(Versioned, Model):
     __tablename__ = "invoices"
     __audit__ = "invoices"
     id: Mapped[int] = primary_key()
@@ -868,7 +868,7 @@ class Invoice(Versioned, db.Model):
         return self.number
 
 
-class InvoiceLine(db.Model):
+class InvoiceLine(Model):
     __tablename__ = "invoice_lines"
     id: Mapped[int] = primary_key()
     invoice_id: Mapped[int] = reference("invoices")
@@ -877,7 +877,7 @@ class InvoiceLine(db.Model):
     amount: Mapped[Decimal] = money(None)
 
 
-class Payment(Versioned, db.Model):
+class Payment(Versioned, Model):
     __tablename__ = "payments"
     __audit__ = "payments"
     id: Mapped[int] = primary_key()
@@ -904,7 +904,7 @@ class Payment(Versioned, db.Model):
         return self.number
 
 
-class Expense(db.Model):
+class Expense(Model):
     __tablename__ = "expenses"
     __audit__ = "expenses"
     id: Mapped[int] = primary_key()
@@ -923,7 +923,7 @@ class Expense(db.Model):
     __table_args__ = (CheckConstraint("amount > 0", name="amount"), Index(None, "client_id", "id"))
 
 
-class Act(Versioned, db.Model):
+class Act(Versioned, Model):
     """Certificate of work done (акт выполненных работ)."""
 
     __tablename__ = "acts"
@@ -950,7 +950,7 @@ class Act(Versioned, db.Model):
         return self.number
 
 
-class ActLine(db.Model):
+class ActLine(Model):
     __tablename__ = "act_lines"
     id: Mapped[int] = primary_key()
     act_id: Mapped[int] = reference("acts")
@@ -962,7 +962,7 @@ class ActLine(db.Model):
 # Correspondence
 
 
-class TicketCategory(Versioned, db.Model):
+class TicketCategory(Versioned, Model):
     """Where correspondence belongs. `name` is per language; news can be unsubscribed from, all else cannot."""
 
     __tablename__ = "ticket_categories"
@@ -984,7 +984,7 @@ class TicketCategory(Versioned, db.Model):
         return self.name_in(str(get_locale() or "en"))
 
 
-class ResponseTemplate(Versioned, db.Model):
+class ResponseTemplate(Versioned, Model):
     __tablename__ = "response_templates"
     __audit__ = "response-templates"
     id: Mapped[int] = primary_key()
@@ -1002,7 +1002,7 @@ class ResponseTemplate(Versioned, db.Model):
         return self.name
 
 
-class Mailing(Versioned, db.Model):
+class Mailing(Versioned, Model):
     """One message to many. `subject` and `text` are per language; `idempotency_key` is that of its form.
 
     It waits until `starts_at`; until then it can be called back.
@@ -1042,7 +1042,7 @@ class Mailing(Versioned, db.Model):
         return next((subject for subject in self.subject.values() if subject), f"#{self.id}")
 
 
-class MailingRecipient(db.Model):
+class MailingRecipient(Model):
     """One client of a mailing, frozen when it was confirmed, and what became of him.
 
     `outcome` counts once: queued (sending included), sent, failed, skipped (`reason` says why), cancelled.
@@ -1063,7 +1063,7 @@ class MailingRecipient(db.Model):
     __table_args__ = (UniqueConstraint("mailing_id", "client_id"), Index(None, "mailing_id", "outcome", "id"))
 
 
-class Ticket(Versioned, db.Model):
+class Ticket(Versioned, Model):
     __tablename__ = "tickets"
     __audit__ = "tickets"
     id: Mapped[int] = primary_key()
@@ -1098,7 +1098,7 @@ class Ticket(Versioned, db.Model):
         return self.subject
 
 
-class TicketMessage(db.Model):
+class TicketMessage(Model):
     """One message of a ticket: of a staff member, of a client user, or of a staff member for him."""
 
     __tablename__ = "ticket_messages"
@@ -1119,7 +1119,7 @@ class TicketMessage(db.Model):
     __table_args__ = (Index(None, "ticket_id", "id"),)
 
 
-class Attachment(db.Model):
+class Attachment(Model):
     """A file of a message, or of a mailing, whose tickets all show it. `stored_name` is its name on disk.
 
     `size` in bytes, `digest` SHA-256.
@@ -1139,7 +1139,7 @@ class Attachment(db.Model):
     __table_args__ = (CheckConstraint("(message_id IS NULL) <> (mailing_id IS NULL)", name="one_owner"),)
 
 
-class OutboundEmail(db.Model):
+class OutboundEmail(Model):
     """One letter to one address.
 
     A letter of a mailing is made while it is sent; any other carries its template's name and values.
@@ -1185,7 +1185,7 @@ class OutboundEmail(db.Model):
     )  # fmt: skip
 
 
-class Violation(Versioned, db.Model):
+class Violation(Versioned, Model):
     __tablename__ = "violations"
     __audit__ = "violations"
     id: Mapped[int] = primary_key()
@@ -1216,7 +1216,7 @@ class Violation(Versioned, db.Model):
 # The desk itself
 
 
-class Feature(db.Model):
+class Feature(Model):
     __tablename__ = "features"
     __audit__ = "features"
     id: Mapped[int] = primary_key()
@@ -1225,7 +1225,7 @@ class Feature(db.Model):
     row_version: Mapped[int] = row_version()
 
 
-class Setting(db.Model):
+class Setting(Model):
     """One value the owner set in the admin; those without a row have the default of operations.settings."""
 
     __tablename__ = "settings"
@@ -1235,7 +1235,7 @@ class Setting(db.Model):
     value: Mapped[Any] = mapped_column(JSONDocument)
 
 
-class CustomField(Versioned, db.Model):
+class CustomField(Versioned, Model):
     __tablename__ = "custom_fields"
     __audit__ = "custom-fields"
     id: Mapped[int] = primary_key()
@@ -1251,7 +1251,7 @@ class CustomField(Versioned, db.Model):
         return self.label
 
 
-class SavedFilter(db.Model):
+class SavedFilter(Model):
     """A named client filter: its owner's own, or shared with all."""
 
     __tablename__ = "saved_filters"
@@ -1268,7 +1268,7 @@ class SavedFilter(db.Model):
     __table_args__ = (UniqueConstraint("owner_id", "name"),)
 
 
-class IdempotencyKey(db.Model):
+class IdempotencyKey(Model):
     """A form that was carried out: the same key again gives the same answer, and no second effect."""
 
     __tablename__ = "idempotency_keys"
@@ -1282,7 +1282,7 @@ class IdempotencyKey(db.Model):
     __table_args__ = (UniqueConstraint("principal", "key"),)
 
 
-class Heartbeat(db.Model):
+class Heartbeat(Model):
     """A worker that lives, or lived."""
 
     __tablename__ = "heartbeats"

@@ -141,7 +141,7 @@ class BulkPages:
         scoped = bool((selection.parameters or {}).get(selections.SCOPE))
         return {
             "page_title": str(action.label),
-            "question": _("%(count)s of the list: %(words)s.", count=format_decimal(count),
+            "question": _("Rows that this is for: %(count)s (%(words)s).", count=format_decimal(count),
                           words="; ".join(selections.describe(selection))),
             "lines": action.preview(selection) if action.preview else [],
             "form": form,

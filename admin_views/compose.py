@@ -76,6 +76,7 @@ class Composing:
         self.form = self._form()
         self.files: list[StoredFile] = []
         self.position = 1
+        self._file_error = ""
         self.shows_preview = False
 
     def answer(self) -> ResponseReturnValue:
@@ -84,7 +85,9 @@ class Composing:
         self._take_files()
         pressed = next((name for name in BUTTONS if name in request.form), "preview")
         done: ResponseReturnValue | None = getattr(self, f"_{pressed}")()
-        return done if done is not None else self.page()
+        if done is not None:
+            return done
+        return self.page(), 400 if pressed == "send" else 200
 
     def _form(self) -> MailingForm:
         defaults = {"recall_minutes": settings.get("recall_minutes"), **self._earlier()}

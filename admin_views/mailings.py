@@ -112,6 +112,7 @@ class MailingsView(ComposePages, ModuleView):
             trouble=self._trouble(mailing, figures),
             languages_by_code=LANGUAGES,
             as_html=letters.html_of,
+            moment=cells.show,
             may_write=current_user.may("clients.message"),
         )
 

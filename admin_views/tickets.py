@@ -1,12 +1,111 @@
-"""Tickets."""
+"""Tickets: the list, and one as a thread."""
 
 from __future__ import annotations
 
-from admin_views.base import ModuleView
+from typing import Any
+
+import sqlalchemy as sa
+from flask import abort, request
+from flask.typing import ResponseReturnValue
+from flask_admin.base import expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+from sqlalchemy.orm import joinedload
+
+from admin_views import cells, client_badges, files
+from admin_views.base import ModuleView, needs
+from extensions import db
+from models import Client, Staff, Ticket, TicketCategory, TicketStatus
+from operations import filters, letters, tickets
+from operations.filters import Number, OneOf, Record
+
+COLORS = {"waiting_staff": "amber", "waiting_client": "blue", "closed": ""}
+
+
+def state(ticket: Ticket) -> Any:
+    return cells.badge(ticket.status.value, str(ticket.status.label), color=COLORS[ticket.status.value])
 
 
 class TicketsView(ModuleView):
     module = "tickets"
     icon = "message"
     can_create = can_edit = can_delete = False
-    column_list = ("id", "client", "subject", "status", "updated_at")
+    column_list = ("id", "subject", "client", "category", "status", "assignee", "updated_at")
+    column_labels = {
+        "id": _l("Code"),
+        "subject": _l("Subject"),
+        "client": _l("Client"),
+        "category": _l("Category"),
+        "status": _l("State"),
+        "assignee": _l("Assignee"),
+        "updated_at": _l("Last message"),
+    }
+    column_formatters = {"status": lambda view, context, row, name: state(row)}
+    title_column = "subject"
+    searched = ("subject", "reference")
+    sortable = ("id",)
+    list_filters = (
+        OneOf("status", _l("State"), Ticket.status, TicketStatus),
+        Record("category", _l("Category"), Ticket.category_id, TicketCategory),
+        Record("assignee", _l("Assignee"), Ticket.assignee_id, Staff),
+        Number("mailing", _l("Mailing"), Ticket.mailing_id),
+    )
+    loads = (joinedload(Ticket.client), joinedload(Ticket.category), joinedload(Ticket.assignee))
+    empty_title = _l("No tickets")
+
+    def base_select(self) -> sa.Select[Any]:
+        living = sa.exists().where(Client.id == Ticket.client_id, Client.deleted_at.is_(None))
+        return super().base_select().where(living)
+
+    def row_title(self, row: Ticket) -> str:
+        return row.subject
+
+    def list_tabs(self) -> list[dict[str, Any]]:
+        """Active requests, mine, those that wait for the client, closed ones, all."""
+        offered = [
+            (_("All"), {}),
+            (_("Active requests"), {"status": "waiting_staff"}),
+            (_("Mine"), {"assignee": str(current_user.id)}),
+            (_("Waiting for the client"), {"status": "waiting_client"}),
+            (_("Closed"), {"status": "closed"}),
+        ]
+        now_shown = {name: request.args[name] for name in ("status", "assignee") if request.args.get(name)}
+        none = {"status": None, "assignee": None, "after": None, "before": None}
+        return [
+            {"label": label, "url": self.list_url(**{**none, **wanted}), "active": now_shown == wanted}
+            for label, wanted in offered
+        ]
+
+    @expose("/details/")
+    def details_view(self) -> ResponseReturnValue:
+        """One ticket as a thread."""
+        ticket = self.posted_or_404()
+        client = db.session.scalars(
+            sa.select(Client)
+            .where(Client.id == ticket.client_id)
+            .options(joinedload(Client.characterization), joinedload(Client.project))
+        ).one()
+        return self.render(
+            "admin/tickets/details.html",
+            ticket=ticket,
+            client=client,
+            badges=client_badges.badges_of(client),
+            state=state(ticket),
+            messages=tickets.messages_of(ticket, with_internal=True),
+            mailing_files=ticket.mailing.attachments if ticket.mailing else [],
+            as_html=letters.html_of,
+            moment=cells.show,
+        )
+
+    @expose("/file/")
+    @needs("tickets.view")
+    def file_view(self) -> ResponseReturnValue:
+        """A file of a ticket."""
+        ticket = self.posted_or_404()
+        try:
+            number = filters.whole_number(request.args.get("file", ""))
+        except ValueError:
+            abort(404)
+        attachment = tickets.attachment_of(ticket, number, with_internal=True)
+        return files.send(attachment) if attachment is not None else abort(404)

@@ -1,4 +1,4 @@
-"""Clients as CSV, in the columns that the import knows: what goes out can come in again, here or elsewhere."""
+"""Clients as CSV, in the columns that the import knows: what goes out can come in again."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ DANGEROUS = re.compile(r"'*[=+\-@\t\r]")
 HEADINGS = (
     "id", "project", "name", "username", "legal_status", "company", "contact_person", "email", "phone",
     "verified_phone", "address", "tax_id", "country", "language", "characterization", "groups", "note",
-    "referred_by", "marketing_emails_opt_in", "registration_ip", "created_at", "status", "balance", "currency",
-    "active_services",
+    "referred_by", "marketing_emails_opt_in", "registration_ip", "created_at", "status", "balance",
+    "currency", "active_services",
 )  # fmt: skip
 
 _owner = sa.and_(ClientUser.client_id == Client.id, ClientUser.is_owner)
@@ -44,8 +44,8 @@ _payer_id = (
 _columns = (
     sa.select(
         Client.id, Project.name.label("project"), Client.name, Client.owner_username, Client.legal_status,
-        Client.company_name, Client.contact_person, Client.email, ClientUser.phone, Client.verified_phone,
-        Payer.postal_address, Payer.tax_id, Client.country, Client.language,
+        Client.company_name, Client.contact_person, Client.email, ClientUser.phone,
+        Client.verified_phone, Payer.postal_address, Payer.tax_id, Client.country, Client.language,
         Characterization.code.label("characterization"), Client.note, Client.referral_source,
         Consent.id.label("consent_id"), Consent.withdrawn_at, Client.registration_ip, Client.registered_at,
         Client.deleted_at, Client.balance, Project.currency, Client.active_services,
@@ -69,7 +69,7 @@ def all_clients_csv() -> Iterator[str]:
 
 
 def clients_csv(clients: sa.Select[Any]) -> Iterator[str]:
-    """The file in pieces, in the order of codes; `clients` selects ids. Memory does not grow with the rows."""
+    """The file in pieces, in the order of codes, however many rows; `clients` selects ids."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(HEADINGS)

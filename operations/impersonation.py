@@ -295,10 +295,12 @@ def _forget_sessions(impersonation_ids: list[int]) -> None:
 
 
 def _staff_session_lives(impersonation: Impersonation, now: datetime, idle: timedelta) -> bool:
+    """Whether the session lives that the stay began in; a later one may have got the same id."""
     statement = sa.select(Session.id).where(
         Session.id == impersonation.staff_session_id,
         Session.kind == SessionKind.STAFF,
         Session.staff_id == impersonation.staff_id,
+        Session.created_at <= impersonation.started_at,
         Session.expires_at > now,
         Session.seen_at > now - idle,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models import LegalStatus
+from operations import phones
 from operations.import_messages import ACTIVE, CLOSED, NO, YES
 from operations.import_rows import Incoming
 
@@ -104,7 +105,7 @@ def _compare_said(change: Change) -> None:
 def _compare_payer(change: Change) -> None:
     old, row = change.old, change.row
     phone = old.phone if old.user_id else old.payer_phone
-    if row.phone and row.phone != phone and phone is not None:
+    if phone is not None and row.phone and row.phone not in {phone, phones.e164(phone, old.country)}:
         change.note("phone", phone, row.phone)
         change.user["phone"] = row.phone
         if old.payer_phone in {"", phone}:

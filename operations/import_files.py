@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
@@ -45,3 +47,11 @@ def report(batch: ImportBatch, directory: Path) -> Path:
 def remove(batch: ImportBatch, directory: Path) -> None:
     upload(batch, directory).unlink(missing_ok=True)
     report(batch, directory).unlink(missing_ok=True)
+
+
+def remove_old(directory: Path, age: timedelta) -> None:
+    """Remove what has lain there for so long, whether or not a batch knows of it."""
+    if directory.exists():
+        for path in directory.iterdir():
+            if path.stat().st_mtime < time.time() - age.total_seconds():
+                path.unlink(missing_ok=True)

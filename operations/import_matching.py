@@ -47,7 +47,7 @@ class Seen:
                 _seen.c.kind == kind, bulk.among(self._connection, _seen.c.value, list(lines))
             )
         )
-        earlier: dict[str, int] = dict(known.tuples().all())
+        earlier: dict[str, int] = dict(known.all())
         added = [(kind, value, line) for value, line in lines.items() if value not in earlier]
         bulk.insert(self._connection, _seen, ("kind", "value", "line"), added)
         return earlier

@@ -20,7 +20,7 @@ from flask_babel import lazy_gettext as _l
 from extensions import db
 from extensions import now as current_time
 from models import Characterization, ImportBatch, Project, Staff
-from operations import countries, import_files, import_report
+from operations import audit, countries, import_files, import_report
 from operations.errors import OperationRefused
 from operations.import_formats import Sheet, open_sheet
 from operations.import_messages import field_name, in_words, value_in_words
@@ -69,15 +69,15 @@ class Wish:
 def rehearse(
     file: IO[bytes], file_name: str, *, wish: Wish, by: Staff | None, now: datetime, directory: Path
 ) -> ImportBatch:
-    """Keep the file in `directory` and say what it would bring in; clients stay as they are.
+    """Keep the file in `directory` and say what it would bring in; the batch is not in the database yet.
 
-    Raises BrokenFile where the file cannot be read, and keeps nothing of it then.
+    Only reads, so that nobody waits for it; `remember` adds the batch. Raises BrokenFile where the file
+    cannot be read, and keeps nothing of it then.
     """
-    drop_forgotten(now=now, directory=directory)
     stored_name, digest = import_files.keep(file, directory)
     batch = ImportBatch(
-        file_name=Path(file_name).name[:255], digest=digest, stored_name=stored_name, created_at=now,
-        staff_id=by.id if by else None, project_id=wish.project.id if wish.project else None,
+        file_name=Path(file_name).name[:255], digest=digest, stored_name=stored_name, status=REHEARSED,
+        created_at=now, staff_id=by.id if by else None, project_id=wish.project.id if wish.project else None,
     )  # fmt: skip
     try:
         sheet = open_sheet(import_files.upload(batch, directory))
@@ -89,9 +89,14 @@ def rehearse(
     except BaseException:
         import_files.remove(batch, directory)
         raise
+    return batch
+
+
+def remember(batch: ImportBatch, *, now: datetime, directory: Path) -> None:
+    """Add a rehearsed batch, which can be confirmed for a day; files of older ones are removed."""
+    drop_forgotten(now=now, directory=directory)
     db.session.add(batch)
     db.session.flush()
-    return batch
 
 
 def confirm(batch: ImportBatch, *, skip_bad: bool, now: datetime, directory: Path) -> dict[str, int]:
@@ -141,6 +146,8 @@ def _carry_out(
         writer.finish()
     batch.counts = counts
     db.session.flush()
+    about = {"import_batch": batch.id, "file": batch.file_name, "source": batch.source, **counts}
+    audit.record("import", module="clients", after=about)
     return counts
 
 
@@ -228,6 +235,11 @@ def _source(wish: Wish, sheet: Sheet) -> str:
 # The files
 
 
+def latest(count: int) -> list[ImportBatch]:
+    """The last imports and rehearsals, newest first."""
+    return list(db.session.scalars(sa.select(ImportBatch).order_by(ImportBatch.id.desc()).limit(count)))
+
+
 def lines_of(
     batch: ImportBatch,
     *,
@@ -244,7 +256,8 @@ def lines_of(
 
 def is_waiting(batch: ImportBatch, *, directory: Path) -> bool:
     """Whether the batch can still be confirmed."""
-    return batch.status == REHEARSED and bool(batch.stored_name) and import_files.upload(batch, directory).exists()
+    is_kept = bool(batch.stored_name) and import_files.upload(batch, directory).exists()
+    return batch.status == REHEARSED and is_kept
 
 
 def forget_file(batch: ImportBatch, *, directory: Path) -> None:
@@ -264,6 +277,7 @@ def drop_forgotten(*, now: datetime, directory: Path) -> int:
         batch.stored_name = ""
         if batch.status == REHEARSED:
             batch.status = DROPPED
+    import_files.remove_old(directory, KEPT)
     db.session.flush()
     return len(old)
 
@@ -310,8 +324,8 @@ def _dry_run(path: Path, wish: Wish, echo: Callable[[str], Any]) -> dict[str, in
 def _run(path: Path, wish: Wish, skip_bad: bool, echo: Callable[[str], Any]) -> dict[str, int]:
     sheet, now = open_sheet(path), current_time()
     batch = ImportBatch(
-        file_name=path.name[:255], digest=import_files.digest_of(path), source=_source(wish, sheet), status=DONE, created_at=now,
-        done_at=now, project_id=wish.project.id if wish.project else None,
+        file_name=path.name[:255], digest=import_files.digest_of(path), source=_source(wish, sheet),
+        status=DONE, created_at=now, done_at=now, project_id=wish.project.id if wish.project else None,
     )  # fmt: skip
     db.session.add(batch)
     db.session.flush()

@@ -130,9 +130,7 @@ def progress(mailing: Mailing) -> dict[str, Any]:
             sa.select(MailingRecipient.outcome, sa.func.count())
             .where(MailingRecipient.mailing_id == mailing.id)
             .group_by(MailingRecipient.outcome)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     queued = counts.get(RecipientOutcome.QUEUED, 0)
     done = mailing.status is MailingStatus.SENDING and not queued

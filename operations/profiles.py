@@ -78,13 +78,17 @@ def end_session(user: ClientUser, session_id: int) -> bool:
 
 def end_other_sessions(user: ClientUser, *, but: int | None) -> int:
     """End all of the user's own sessions except `but`; returns how many."""
-    statement = sa.delete(Session).where(
-        Session.kind == SessionKind.CLIENT,
-        Session.client_user_id == user.id,
-        Session.impersonation_id.is_(None),
-        Session.id != (but or 0),
+    statement = (
+        sa.delete(Session)
+        .where(
+            Session.kind == SessionKind.CLIENT,
+            Session.client_user_id == user.id,
+            Session.impersonation_id.is_(None),
+            Session.id != (but or 0),
+        )
+        .returning(Session.id)
     )
-    count = db.session.execute(statement).rowcount
+    count = len(db.session.execute(statement).all())
     if count:
         _record(user, count)
     return count

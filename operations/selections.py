@@ -82,7 +82,7 @@ def count(selection: Selection) -> int:
 def describe(selection: Selection) -> list[str]:
     """The selection in words, a condition each."""
     if selection.ids is not None:
-        return [_("Ticked in the list: %(count)s", count=len(selection.ids))]
+        return [_("ticked in the list")]
     parameters = dict(selection.parameters or {})
     scope = parameters.pop(SCOPE, None)
     words = client_filters.in_words(client_filters.understand(parameters.items()))

@@ -21,6 +21,7 @@ from panel import (  # noqa: F401  Each area puts its addresses on the blueprint
     reset_password,
     services,
     tickets,
+    unsubscribe,
     users,
 )
 from panel.blueprints import panel, public
@@ -31,6 +32,7 @@ def register(app: Flask) -> None:
     """Mount the panel and what stands before it."""
     app.register_blueprint(public)
     app.register_blueprint(panel)
+    app.register_blueprint(unsubscribe.blueprint)
     app.after_request(impersonating.note_unsafe_request)
     # Letters ask for their links when they are made, by the worker too.
     app.add_template_global(password_links.link_for, "password_link")

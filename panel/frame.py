@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import render_template, request
-from flask_babel import format_currency, format_date, format_datetime
+from flask_babel import format_currency, format_date, format_time
 from flask_babel import gettext as _
 from flask_login import current_user
 
@@ -58,8 +58,8 @@ def day(value: date | None) -> str:
 
 
 def moment(value: datetime | None) -> str:
-    """The time in the reader's zone."""
-    return format_datetime(value, "medium") if value else "—"
+    """The time in the reader's zone, to the minute."""
+    return f"{format_date(value, 'medium')}, {format_time(value, 'short')}" if value else "—"
 
 
 def may(area: str) -> bool:

@@ -6,18 +6,27 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+from flask import redirect
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import joinedload
 
 from extensions import db, now
 from models import Account, Invoice, InvoiceStatus, Service, ServiceStatus, Ticket
-from panel.blueprints import panel
+from panel.blueprints import panel, public
 from panel.frame import may, render, unread
 from panel.records import own
 from web.access import client_only
+from web.access import public as open_to_all
 
 SOON = timedelta(days=14)
 SHOWN = 5
+
+
+@public.get("/")
+@open_to_all
+def start() -> ResponseReturnValue:
+    """The bare address leads to the panel, and so to the login."""
+    return redirect("/panel/")
 
 
 @panel.get("/")

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -38,6 +39,8 @@ class CannotRun(Exception):
 
 
 def main() -> int:
+    # Database, letters and keys are for their owner alone.
+    os.umask(0o077)
     signal.signal(signal.SIGTERM, _as_interrupt)
     signal.signal(signal.SIGHUP, _as_interrupt)
     try:
@@ -114,10 +117,15 @@ def flask(*arguments: str, environ: dict[str, str]) -> None:
 
 
 def is_unused(database_url: str) -> bool:
+    return not ask(database_url, "SELECT count(*) FROM staff")
+
+
+def ask(database_url: str, question: str) -> Any:
+    """Return the first value that the database answers with."""
     engine = sa.create_engine(database_url)
     try:
         with engine.connect() as connection:
-            return connection.scalar(sa.text("SELECT count(*) FROM staff")) == 0
+            return connection.scalar(sa.text(question))
     finally:
         engine.dispose()
 
@@ -134,7 +142,7 @@ def commands(environ: dict[str, str], settings: config.Settings, letters: str | 
         web_port = letters.strip("/").rpartition(":")[2]
         kept = str(settings.data_dir / "outbox")
         wanted["mail catcher"] = [
-            *(python, "mail_catcher.py", "--directory", kept),
+            *(python, "mail_catcher.py", "--quiet", "--directory", kept),
             *("--smtp-port", smtp_port, "--web-port", web_port),
         ]
     return wanted
@@ -210,23 +218,27 @@ def answers(url: str) -> bool:
 
 def welcome(settings: config.Settings, environ: dict[str, str], letters: str | None) -> None:
     base = address(environ)
+    staff, client = logins(settings)
     print()
     print(f"  Clientdesk   {base}/")
-    print(f"  Staff        {base}/admin/login   {demo_login(settings.data_dir)}")
-    print(f"  Clients      {base}/login")
+    print(f"  Staff        {base}/admin/login   {staff}")
+    print(f"  Clients      {base}/login         {client}")
     print(f"  Letters      {letters or 'go to the mail server of SMTP_URL'}")
     print(f"  Data         {settings.data_dir}")
     print("  Ctrl-C stops it.\n", flush=True)
 
 
-def demo_login(data_dir: Path) -> str:
-    """Who may log in: what the demo command kept, while it is there."""
-    kept = data_dir / "demo_login.txt"
+def logins(settings: config.Settings) -> tuple[str, str]:
+    """How staff and clients log in: what the demo command kept, while it is there."""
     try:
-        username, password = kept.read_text().split()[:2]
+        username, password = (settings.data_dir / "demo_login.txt").read_text().split()[:2]
     except (OSError, ValueError):
-        return "with your own username and password"
-    return f"username {username}, password {password}"
+        return "with your own username and password", "with the username and password of a client"
+    client = ask(settings.database_url, "SELECT owner_username FROM clients WHERE id = 1")
+    return (
+        f"username {username}, password {password}",
+        f"username {client}, the same password" if client else "",
+    )
 
 
 def watch(running: dict[str, subprocess.Popen[bytes]]) -> int:

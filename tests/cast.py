@@ -55,9 +55,14 @@ class Cast:
     project_a: int
     project_b: int
     mailing: int
+    records: dict[str, int]
 
     def of(self, role: str) -> Person:
         return getattr(self, role)
+
+    def record(self, module: str) -> int:
+        """A record of the module: client B's, where it is one that shows the records of clients."""
+        return self.b.records.get(module) or self.records.get(module) or 1
 
 
 def perform(app: Flask) -> Cast:
@@ -68,8 +73,16 @@ def perform(app: Flask) -> Cast:
         a = _side("anna", "Anna Alpha", one)
         b = _side("boris", "Boris Beta", other, language="ru", country="RU")
         mailing = make.mailing(by_role["owner"])
+        records = {
+            "groups": make.group("Wholesale").id,
+            "response-templates": make.template("Greeting").id,
+            "affiliate-programs": make.program("Friends").id,
+            "custom-fields": make.custom_field("contract").id,
+            "mailings": mailing.id,
+            "staff": by_role["support"].id,
+        }
         staff = {role: Person(member.id) for role, member in by_role.items()}
-        return Cast(**staff, a=a, b=b, project_a=one.id, project_b=other.id, mailing=mailing.id)
+        return Cast(**staff, a=a, b=b, project_a=one.id, project_b=other.id, mailing=mailing.id, records=records)
 
 
 def _seeded(role: str) -> Role:

@@ -228,7 +228,8 @@ class Visitor(FlaskClient):
     """
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
-        return contextvars.Context().run(super().open, *args, **kwargs)
+        # An answer that is streamed is read to its end here, for it is made in the context of its request.
+        return contextvars.Context().run(super().open, *args, **{"buffered": True, **kwargs})
 
 
 @pytest.fixture

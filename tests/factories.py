@@ -21,6 +21,7 @@ from models import (
     Client,
     ClientGroup,
     ClientUser,
+    CustomField,
     Discount,
     Expense,
     Invoice,
@@ -32,6 +33,7 @@ from models import (
     PenaltyPoint,
     Product,
     Project,
+    ResponseTemplate,
     Role,
     Service,
     Staff,
@@ -174,6 +176,16 @@ def group(name: str = "", *members: Client) -> ClientGroup:
 
 def program(name: str = "") -> AffiliateProgram:
     return _add(AffiliateProgram(name=name or f"Program {_number()}", percent=Decimal(10)))
+
+
+def template(name: str = "", **more: Any) -> ResponseTemplate:
+    values = {"subject": "Good day", "text": "Good day, %client_person%!", **more}
+    return _add(ResponseTemplate(name=name or f"Template {_number()}", **values))
+
+
+def custom_field(code: str = "", **more: Any) -> CustomField:
+    code = code or f"field_{_number()}"
+    return _add(CustomField(code=code, label=code.title(), **more))
 
 
 def discount(owner: Client, **more: Any) -> Discount:

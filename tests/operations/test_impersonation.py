@@ -192,6 +192,15 @@ def test_a_stay_is_checked_anew_each_time_and_ended_once(house: House, what: obj
     assert event.after == {"end_reason": why}
 
 
+def test_a_later_session_of_the_same_number_does_not_bring_a_stay_back(house: House) -> None:
+    stay = house.start(house.anna)
+    end_the_session(house)
+    later = stay.started_at + timedelta(seconds=1)
+    house.open_session(id=house.session_id, created_at=later, seen_at=later)
+    assert house.current(stay, later) is None
+    assert [event.after for event in events("forced_end")] == [{"end_reason": "staff_session_ended"}]
+
+
 def test_a_stay_ends_after_an_hour_whatever_is_done(house: House) -> None:
     stay = house.start(house.anna)
     begun = stay.started_at

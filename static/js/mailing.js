@@ -1,0 +1,139 @@
+// The message to clients: languages as tabs, macros at the cursor, a preview that does not lose one's place;
+// and the page of a mailing: figures that keep up with the sending. All of it works without this script too.
+import { announce, icon } from "./page.js";
+
+const POLL = 2000;
+const RUNNING = new Set(["scheduled", "sending", "paused"]);
+
+// ---- languages as tabs ----
+
+function missing(part) {
+  return [...part.querySelectorAll("input:not([type=hidden]), textarea")].some((field) => !field.value.trim());
+}
+
+function startTabs(bar) {
+  const parts = [...document.querySelectorAll("[data-language]")];
+  if (parts.length < 2) return;
+  const tabs = parts.map((part) => {
+    const tab = document.createElement("button");
+    part.id ||= `language-${part.dataset.language}`;
+    tab.type = "button";
+    tab.id = `${part.id}-tab`;
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", part.id);
+    part.setAttribute("role", "tabpanel");
+    part.setAttribute("aria-labelledby", tab.id);
+    tab.addEventListener("click", () => choose(part));
+    part.addEventListener("input", () => mark(tab, part));
+    mark(tab, part);
+    return tab;
+  });
+
+  function mark(tab, part) {
+    tab.replaceChildren(part.dataset.languageName, ...(missing(part) ? [icon("alert-triangle")] : []));
+  }
+
+  function choose(chosen) {
+    parts.forEach((part, number) => {
+      part.hidden = part !== chosen;
+      tabs[number].setAttribute("aria-selected", String(part === chosen));
+      tabs[number].tabIndex = part === chosen ? 0 : -1;
+    });
+  }
+
+  bar.append(...tabs);
+  bar.hidden = false;
+  bar.closest("form").classList.add("has-tabs");
+  bar.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
+    next.click();
+    next.focus();
+  });
+  choose(parts.find((part) => part.querySelector("[aria-invalid=true]")) ?? parts.find((part) => !missing(part)) ?? parts[0]);
+  // A link of the error summary leads to the tab of its field.
+  addEventListener("hashchange", () => {
+    const part = document.querySelector(location.hash || "#none")?.closest("[data-language]");
+    if (part) { choose(part); document.querySelector(location.hash).focus(); }
+  });
+}
+
+// ---- macros at the cursor ----
+
+function startMacros(form) {
+  let last = null;
+  form.addEventListener("focusin", (event) => {
+    if (event.target.closest("[data-language]") && event.target.matches("input, textarea")) last = event.target;
+  });
+  for (const button of form.querySelectorAll("[data-macro]")) {
+    button.addEventListener("click", () => {
+      const shown = form.querySelector("[data-language]:not([hidden]) textarea");
+      const field = last?.offsetParent ? last : shown;
+      field.setRangeText(button.dataset.macro, field.selectionStart, field.selectionEnd, "end");
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      button.closest("details").open = false;
+      field.focus();
+    });
+  }
+}
+
+// ---- the preview, without losing the place on the page ----
+
+async function preview(form, button) {
+  const data = new FormData(form, button);
+  // Files are taken in when the form is sent; a look at the text does not need them.
+  data.delete("attachments");
+  const answer = await fetch(form.action, { method: "POST", body: data });
+  if (!answer.ok) return false;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (page.querySelector("#form-errors")) return false;
+  for (const name of [".compose-preview", ".send-plan", ".form-actions"]) {
+    const fresh = page.querySelector(name);
+    if (!fresh) return false;
+    document.querySelector(name).replaceWith(document.adoptNode(fresh));
+  }
+  announce(document.querySelector(".preview-who span")?.textContent ?? "");
+  return true;
+}
+
+function startPreview(form) {
+  let letThrough = false;
+  form.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (letThrough || button?.name !== "preview") return;
+    event.preventDefault();
+    const instead = () => { letThrough = true; form.requestSubmit(button); };
+    preview(form, button).then((done) => { if (!done) instead(); }, instead);
+  });
+}
+
+// ---- how a mailing goes on ----
+
+function startProgress(section) {
+  const bar = section.querySelector("progress");
+  const number = new Intl.NumberFormat(document.documentElement.lang);
+
+  async function poll() {
+    const answer = await fetch(section.dataset.progressUrl, { headers: { Accept: "application/json" } });
+    if (!answer.ok) return;
+    const figures = await answer.json();
+    for (const shown of section.querySelectorAll("[data-figure]")) shown.textContent = number.format(figures[shown.dataset.figure]);
+    bar.max = figures.recipients || 1;
+    bar.value = figures.recipients - figures.queued;
+    if (figures.status !== section.dataset.status) location.reload();
+    else if (RUNNING.has(figures.status)) setTimeout(again, POLL);
+  }
+
+  const again = () => poll().catch(() => setTimeout(again, POLL * 5));
+  if (RUNNING.has(section.dataset.status)) setTimeout(again, POLL);
+}
+
+const form = document.querySelector("form.compose");
+if (form) {
+  startTabs(form.querySelector("[data-language-tabs]"));
+  startMacros(form);
+  startPreview(form);
+}
+const section = document.querySelector("[data-progress-url]");
+if (section) startProgress(section);
