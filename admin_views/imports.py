@@ -77,6 +77,7 @@ class ImportPages:
     @importer
     def import_result(self, batch_id: int) -> ResponseReturnValue:
         """What becomes of each line."""
+        _refuse_who_may_not_edit()
         batch = _batch_or_404(batch_id)
         return self.render("admin/clients/import_result.html", **self._result_context(batch))  # type: ignore[attr-defined]
 

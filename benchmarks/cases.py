@@ -126,7 +126,11 @@ class BareFlask(Application):
     def visit(self, case: Case, client_id: int, number: int) -> Answer:
         if case.is_write:
             return self.visitor.post("/edit", {"id": str(client_id), "note": f"Note {number}"})
-        return self.visitor.get(f"/clients/{case.code}?{urlencode(bare_parameters(case))}")
+        return self.visitor.get(bare_address(case))
+
+
+def bare_address(case: Case) -> str:
+    return f"/clients/{case.code}?{urlencode(bare_parameters(case))}"
 
 
 def bare_parameters(case: Case) -> dict[str, Any]:

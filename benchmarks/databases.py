@@ -1,4 +1,4 @@
-"""Where measured databases are kept: filled once, used again as long as nothing that made them has changed."""
+"""Where measured databases are kept: filled once, used again while what made them is the same."""
 
 from __future__ import annotations
 
@@ -54,21 +54,21 @@ class Store:
         note, digest = data_dir / "filled.json", _digest()
         known = json.loads(note.read_text()) if note.exists() else {}
         if known.get("digest") != digest:
-            known = self._fill(engine, name, data_dir, url, clients, seed)
+            known = self._fill(name, data_dir, url, clients=clients, seed=seed)
             note.touch(mode=0o600)
             note.write_text(json.dumps({**known, "digest": digest}))
         return Filled(url, data_dir, clients, known["password"])
 
     def _fill(
-        self, engine: str, name: str, data_dir: Path, url: str, clients: int, seed: int
+        self, name: str, data_dir: Path, url: str, *, clients: int, seed: int
     ) -> dict[str, Any]:  # fmt: skip
         shutil.rmtree(data_dir, ignore_errors=True)
         data_dir.mkdir(mode=0o700)
-        if engine == "postgresql":
+        if url.startswith("postgresql"):
             with self._connected() as server:
                 server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
                 server.execute(f"CREATE DATABASE {name}")
-        print(f"Filling {engine} with {clients:,} clients …", file=sys.stderr, flush=True)
+        print(f"Filling {data_dir.name} with {clients:,} clients …", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "benchmarks.fill", "--clients", str(clients), "--seed", str(seed)]
         environ = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(data_dir)}
         done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True)

@@ -1,14 +1,16 @@
 """The database that is measured: 5 projects, 30 products, 20 groups, and any number of clients.
 
-Each client has a user, an account with a payment on it, a note of some 200 characters, two services and one or
-two groups on average. The same numbers and seed give the same rows. By itself: fills the database of
+Each client has a user, an account with money on it, a note of some 200 characters, two services and one or
+two groups on average. The same numbers and seed give the same rows. By itself it fills the database of
 DATABASE_URL, as in `DATABASE_URL=sqlite:////tmp/big.db python -m benchmarks.fill --clients 10000`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
+import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -81,8 +83,8 @@ def fill(app: Flask, *, clients: int, seed: int) -> str:
 
 def _settle_sqlite() -> None:
     """Fold the write-ahead log into the file, so that measuring begins with a small one."""
-    with db.engine.connect() as connection:
-        connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with contextlib.closing(sqlite3.connect(str(db.engine.url.database))) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _staff() -> str:
@@ -98,7 +100,7 @@ def _setting() -> Setting:
     projects = list(db.session.scalars(sa.select(Project)))
     projects += [Project(name=f"Project {number}") for number in range(len(projects) + 1, PROJECTS + 1)]
     groups = [ClientGroup(name=f"Group {number}") for number in range(1, GROUPS + 1)]
-    db.session.add_all(projects + groups)
+    db.session.add_all([*projects, *groups])
     db.session.flush()
     products = [
         Product(name=f"Product {number}", project_id=projects[number % PROJECTS].id)
@@ -219,9 +221,8 @@ def main() -> None:
     given = parser.parse_args()
     begun = time.perf_counter()
     password = fill(create_app(), clients=given.clients, seed=given.seed)
-    print(
-        f"{given.clients} clients in {time.perf_counter() - begun:.0f} s; staff {USERNAME}, password {password}"
-    )
+    seconds = time.perf_counter() - begun
+    print(f"{given.clients} clients in {seconds:.0f} s; staff {USERNAME}, password {password}")
 
 
 if __name__ == "__main__":

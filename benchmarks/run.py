@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 import sqlalchemy as sa
+from flask.testing import FlaskClient
 
 import config
 from app import create_app
@@ -79,17 +80,15 @@ def report(engine: str, filled: Filled, *, rounds: int, workers: int, wanted: li
             applications.append(kind(filled, workers=workers))
             running.callback(applications[-1].server.stop)
         check_same_rows(chosen, applications)
-        names = [application.name for application in applications]
-        lines = [
-            f"## {engine}, {filled.clients:,} clients",
-            "",
-            f"| case | | {' | '.join(names)} | SQL alone | {' | '.join(f'{name} / limit' for name in names[:-1])} "
-            "| statements |",
-            f"| --- | --- {'| ---: ' * (len(names) * 2 + 1)}|",
-        ]
+        lines = [f"## {engine}, {filled.clients:,} clients", "", *table_head(applications)]
         for case in chosen:
+            before = [application.server.cpu_seconds() for application in applications]
             times = measure(case, applications, alone, rounds)
-            lines.append(table_line(case, times, statements.get(case.code)))
+            used = [
+                (application.server.cpu_seconds() - spent) * 1000 / (rounds + WARM_UP)
+                for application, spent in zip(applications, before, strict=True)
+            ]
+            lines.append(table_line(case, times, used, statements.get(case.code)))
         lines += ["", surroundings(applications, rounds=rounds, workers=workers)]
     return "\n".join(lines) + "\n"
 
@@ -129,12 +128,21 @@ def measure(
     return {name: spent[WARM_UP:] for name, spent in times.items()}
 
 
-def table_line(case: Case, times: dict[str, list[float]], statements: int | None) -> str:
-    medians = [median(spent) if spent else None for spent in times.values()]
-    *measured, limit, alone = medians
-    cells = [f"{value:.1f}" for value in (*measured, limit) if value is not None]
-    cells.append("" if alone is None else f"{alone:.2f}")
-    cells += [f"{value / limit:.1f}" for value in measured if value is not None and limit]
+def table_head(applications: list[Application]) -> list[str]:
+    names = [application.name for application in applications]
+    titles = [*names, "SQL alone", *(f"{name} / limit" for name in names[:-1])]
+    titles += [*(f"{name}, processor" for name in names), "statements"]
+    return [f"| case | | {' | '.join(titles)} |", f"| --- | --- {'| ---: ' * len(titles)}|"]
+
+
+def table_line(case: Case, times: dict[str, list[float]], used: list[float], statements: int | None) -> str:
+    """Medians, their ratios to the limit's, and the processor time of one visit."""
+    *visits, alone = times.values()
+    medians = [median(spent) for spent in visits]
+    cells = [f"{value:.1f}" for value in medians]
+    cells.append(f"{median(alone):.2f}" if alone else "")
+    cells += [f"{value / medians[-1]:.1f}" for value in medians[:-1]]
+    cells += [f"{value:.1f}" for value in used]
     return f"| {case.code} | {case.title} | {' | '.join(cells)} | {statements or ''} |"
 
 
@@ -153,11 +161,7 @@ def count_statements(filled: Filled, chosen: list[Case]) -> dict[str, int]:
         engine = db.engine
     sa.event.listen(engine, "before_cursor_execute", lambda *call: seen.append(call[2]))
     visitor = app.test_client()
-    page = visitor.get("/admin/login")
-    token = token_of(Answer(page.status_code, page.text))
-    visitor.post(
-        "/admin/login", data={"username": USERNAME, "password": filled.password, "csrf_token": token}
-    )
+    log_in(visitor, filled)
     counted = {}
     for case in chosen:
         if not case.is_write:
@@ -169,12 +173,20 @@ def count_statements(filled: Filled, chosen: list[Case]) -> dict[str, int]:
     return counted
 
 
+def log_in(visitor: FlaskClient, filled: Filled) -> None:
+    """Log in within this process."""
+    page = visitor.get("/admin/login")
+    token = token_of(Answer(page.status_code, page.text))
+    fields = {"username": USERNAME, "password": filled.password, "csrf_token": token}
+    if visitor.post("/admin/login", data=fields).status_code != 302:
+        raise Failed("the login was refused")
+
+
 def surroundings(applications: list[Application], *, rounds: int, workers: int) -> str:
     """What else has to be known to compare."""
     memory = ", ".join(f"{each.name} {each.server.peak_megabytes():.0f} MB" for each in applications)
-    processor = ", ".join(f"{each.name} {each.server.cpu_seconds():.1f} s" for each in applications)
     return (
-        f"Milliseconds, medians of {rounds} visits through one kept connection, in turns; {workers} worker(s) "
-        f"each. Peak memory of a worker: {memory}. Processor time in all: {processor}. Load of the machine: "
+        f"Milliseconds, medians of {rounds} visits through one kept connection, in turns; {workers} "
+        f"worker(s) each. Peak memory of a worker: {memory}. Load of the machine: "
         f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors, Python {platform.python_version()}."
     )

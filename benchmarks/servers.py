@@ -1,4 +1,4 @@
-"""The applications that are measured, each served by gunicorn on a port of this machine, and their visitors."""
+"""The applications that are measured, served by gunicorn on ports of this machine, and their visitors."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
-
-import psutil
 
 from benchmarks.databases import ROOT
 
@@ -58,16 +56,19 @@ class Server:
         self.stop()
         raise Failed(f"{self.name} does not start:\n{self._log.read_text()[-3000:]}")
 
-    def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self._process.pid).children()
+    def _workers(self) -> list[Path]:
+        pid = self._process.pid
+        return [
+            Path(f"/proc/{child}") for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
 
     def cpu_seconds(self) -> float:
         """Processor time that the workers have had so far."""
-        return sum(sum(worker.cpu_times()[:2]) for worker in self.workers())
+        return sum(_processor_time(worker) for worker in self._workers())
 
     def peak_megabytes(self) -> float:
         """The most memory that one worker has held at once (VmHWM)."""
-        return max(_high_water_mark(worker.pid) for worker in self.workers())
+        return max(_high_water_mark(worker) for worker in self._workers())
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -137,8 +138,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _high_water_mark(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+def _processor_time(process: Path) -> float:
+    """Seconds, as user and in the kernel; they stand behind the name, which may have blanks in it."""
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _high_water_mark(process: Path) -> float:
+    for line in (process / "status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return 0.0

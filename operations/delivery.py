@@ -165,19 +165,19 @@ class Postman:
         started, count = time.monotonic(), 0
         try:
             for letter in list(self._holding.values()):
-                late = time.monotonic()
-                if (
-                    late > self._leased_until
-                    or late - started > BATCH_SECONDS
-                    or self._in_doubt
-                    or self._stop()
-                ):
+                if not self._may_go_on(started):
                     break
                 count += self._send(letter)
         finally:
             self._batch = max(1, min(LARGEST_BATCH, count * 2))
             self._release()
         return count
+
+    def _may_go_on(self, started: float) -> bool:
+        moment = time.monotonic()
+        in_time = moment < self._leased_until and moment - started < BATCH_SECONDS
+        connected = self._connection is not None and self._connection.is_open and not self._in_doubt
+        return in_time and connected and not self._stop()
 
     def _send(self, letter: Claimed) -> bool:
         """Send one letter and note what became of it; whether the server has taken it."""
@@ -369,7 +369,8 @@ def _anything_held_up() -> bool:
 
 def _only_read() -> None:
     """Let the transaction that begins now not queue among those that write."""
-    db.session.connection(execution_options={"reads_only": True})
+    if not db.session.in_transaction():
+        db.session.connection(execution_options={"reads_only": True})
 
 
 def _room(rates: tuple[int, int], limit: int, moment: datetime) -> tuple[int, set[str]]:

@@ -283,7 +283,7 @@ class Books:
         )
 
     def _second_account(self, purse: Purse, second: Shop) -> None:
-        """An account with another project, and money on it; some is from home where the currency is the same."""
+        """An account with another project, with money on it, some from home if the currency is the same."""
         home = purse.subject.shop
         self._last_account += 1
         account = self._account(self._last_account, purse.subject, second)

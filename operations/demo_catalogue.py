@@ -58,8 +58,8 @@ BRANDS = (
     Brand(
         "Alfa Hosting", "alfa.example.com", "RUB", Language.RU, 0.38, {"RU": 80, "KZ": 8, "BY": 7, "AM": 5},
         (
-            ("Хостинг «Старт»", "hosting", "190"), ("Хостинг «Бизнес»", "hosting", "490"), ("VPS S", "vps", "690"),
-            ("VPS M", "vps", "1390"), ("Выделенный сервер", "dedicated", "8900"),
+            ("Хостинг «Старт»", "hosting", "190"), ("Хостинг «Бизнес»", "hosting", "490"),
+            ("VPS S", "vps", "690"), ("VPS M", "vps", "1390"), ("Выделенный сервер", "dedicated", "8900"),
         ),
         (("Домен .RU", "domain", "259"), ("SSL-сертификат", "certificate", "3200")),
     ),

@@ -58,8 +58,15 @@ class Clients:
     """Makes clients one after the other, the longest registered first."""
 
     def __init__(
-        self, rng: random.Random, rows: Rows, catalogue: Catalogue, *, total: int, password_hash: str, now: datetime
-    ) -> None:  # fmt: skip
+        self,
+        rng: random.Random,
+        rows: Rows,
+        catalogue: Catalogue,
+        *,
+        total: int,
+        password_hash: str,
+        now: datetime,
+    ) -> None:
         self._rng, self._rows, self._catalogue = rng, rows, catalogue
         self._total, self._password_hash, self._now = total, password_hash, now
         self._usernames: set[str] = set()

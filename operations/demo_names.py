@@ -114,7 +114,7 @@ COUNTRIES = {
         Country("FR", Language.EN, "+3361xxxxxxx", "Europe/Paris", ("Paris", "Lyon"), "{} SARL"),
         Country("NL", Language.EN, "+3161xxxxxxx", "Europe/Amsterdam", ("Amsterdam", "Utrecht"), "{} B.V."),
         Country("ES", Language.EN, "+3461xxxxxxx", "Europe/Madrid", ("Madrid", "Valencia"), "{} S.L."),
-        Country("GB", Language.EN, "+447400xxxxxx", "Europe/London", ("London", "Leeds", "Bristol"), "{} Ltd"),
+        Country("GB", Language.EN, "+447400xxxxxx", "Europe/London", ("London", "Leeds"), "{} Ltd"),
         Country("IE", Language.EN, "+35385xxxxxxx", "Europe/Dublin", ("Dublin", "Cork"), "{} Ltd"),
         Country("US", Language.EN, "+1202555xxxx", "America/New_York", ("Washington", "Boston"), "{} Inc."),
         Country("CA", Language.EN, "+1416555xxxx", "America/Toronto", ("Toronto", "Ottawa"), "{} Ltd."),

@@ -26,9 +26,10 @@ BALANCES_OF_CLIENTS = """UPDATE clients SET balance = a.balance
 SEARCH = "INSERT INTO client_search (client_search) VALUES ('rebuild')"
 # What is referred to stands before what refers to it.
 ORDER = (
-    "clients", "client_users", "consents", "client_group_members", "client_projects", "client_notes", "payers",
-    "accounts", "tickets", "ticket_messages", "violations", "penalty_points", "services", "discounts", "invoices",
-    "invoice_lines", "payments", "expenses", "ledger_entries", "acts", "act_lines", "audit_events",
+    "clients", "client_users", "consents", "client_group_members", "client_projects", "client_notes",
+    "payers", "accounts", "tickets", "ticket_messages", "violations", "penalty_points", "services",
+    "discounts", "invoices", "invoice_lines", "payments", "expenses", "ledger_entries", "acts", "act_lines",
+    "audit_events",
 )  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[st
 
 @contextmanager
 def triggers_aside(connection: sa.Connection) -> Iterator[None]:
-    """Let rows in without the triggers that keep counts beside them; in the end correct what is not right yet.
+    """Let rows in without the triggers that keep counts beside them; in the end correct what is not right.
 
     What a client's users and services mean for it, and the balances as far as they are known, must be in the
     rows already: a trigger that sees each of them come would write every client several times over.

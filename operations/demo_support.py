@@ -20,8 +20,11 @@ POINTS_LAST = timedelta(days=180)
 # These clients of every so many have had a violation, one that ended in each way.
 VIOLATIONS_EVERY = 300
 ENDED = {
-    4: ViolationStatus.EXECUTED, 5: ViolationStatus.ANSWERED, 6: ViolationStatus.RESOLVED, 7: ViolationStatus.CANCELLED,
-}  # fmt: skip
+    4: ViolationStatus.EXECUTED,
+    5: ViolationStatus.ANSWERED,
+    6: ViolationStatus.RESOLVED,
+    7: ViolationStatus.CANCELLED,
+}
 
 
 class Words(NamedTuple):
@@ -38,7 +41,7 @@ class Support:
         self._rng, self._rows, self._catalogue, self._now = rng, rows, catalogue, now
 
     def add(self, subject: Subject) -> int | None:
-        """Give `subject` what it has to do with support; returns the violation its services are stopped for."""
+        """Give `subject` what it has to do with support; returns the violation that stopped it."""
         count = self._rng.choice((0, 0, 1, 2)) if subject.id <= 300 else int(self._rng.random() < 0.25)
         for _ticket in range(max(count, 2) if subject.id == 1 else count):
             self._question(subject)

@@ -21,10 +21,11 @@ DIALOGUES = {
     EN: (
         Dialogue(
             "The site answers slowly since this morning",
-            "Hello,\n\nour shop takes more than ten seconds to open since about nine o'clock. Nothing was changed "
+            "Hello,\n\nour shop takes more than ten seconds to open since about nine o'clock. Nothing "
+            "was changed "
             "on our side. Could you have a look?",
             (
-                "Hello,\n\na neighbouring site was using all of the disk. We have moved it; please check now.",
+                "Hello,\n\nanother site was using all of the disk. We have moved it; please check now.",
                 "Much better, thank you!",
             ),
         ),
@@ -37,7 +38,7 @@ DIALOGUES = {
             "Invoice in the name of another company",
             "We have a new legal entity. Please issue next month's invoice in its name.",
             (
-                "Please add the new payer under «Payers» and make it the default; the next invoice will name it.",
+                "Please add the new payer and make it the default; the next invoice will name it.",
                 "Done, thanks. Does the contract have to be changed as well?",
                 "No, the terms of the offer hold for all payers of an account.",
             ),
@@ -45,9 +46,7 @@ DIALOGUES = {
         Dialogue(
             "Certificate has expired",
             "Browsers say that our certificate has expired yesterday. It should have been renewed by itself.",
-            (
-                "The domain no longer pointed to us, so the check failed. Please set the A record back; we renew then.",
-            ),
+            ("The domain did not point to us, so the check failed. Please set the A record back.",),
         ),
         Dialogue(
             "Larger plan without downtime",
@@ -74,9 +73,7 @@ DIALOGUES = {
         Dialogue(
             "Как добавить почтовый ящик?",
             "Здравствуйте, где в панели завести ещё один ящик для коллеги?",
-            (
-                "Здравствуйте! «Почта», затем «Создать». Настройки для почтовых программ показаны рядом с адресом.",
-            ),
+            ("Здравствуйте! «Почта», затем «Создать». Настройки для программ показаны рядом с адресом.",),
         ),
         Dialogue(
             "Счёт на другое юридическое лицо",
@@ -109,14 +106,17 @@ DIALOGUES = {
 VIOLATION = {
     EN: Dialogue(
         "Complaint about unsolicited mail",
-        "Dear %s,\n\nwe have received complaints about mail sent from your server without the consent of those who "
-        "got it. Please stop the mailing and tell us what happened before the deadline, or we shall have to stop "
+        "Dear %s,\n\nwe have received complaints about mail sent from your server without the consent "
+        "of those who "
+        "got it. Please stop the mailing and tell us what happened before the deadline, or we shall "
+        "have to stop "
         "your services.",
         ("The password of a mailbox was stolen. It is changed, the queue is empty.",),
     ),
     RU: Dialogue(
         "Жалоба на рассылку спама",
-        "Здравствуйте, %s!\n\nМы получили жалобы на письма, которые ушли с вашего сервера без согласия получателей. "
+        "Здравствуйте, %s!\n\nМы получили жалобы на письма, которые ушли с вашего сервера без согласия "
+        "получателей. "
         "Остановите рассылку и до указанного срока напишите, что произошло, иначе нам придётся приостановить "
         "ваши услуги.",
         ("Украли пароль от почтового ящика. Пароль сменили, очередь пуста.",),
@@ -127,7 +127,7 @@ NOTES = {
     EN: (
         "Calls in the evening only.",
         "Asks for a discount every year in December; got 5 % last time.",
-        "Moves from another provider in stages, two sites are still there. Migration is agreed with engineering.",
+        "Moves from another provider in stages, two sites are still there. Agreed with engineering.",
         "Wants invoices a week before the end of the period, to the accountant's address.",
         "Speaks for three more companies; ask which of them it is about.",
         "Test client of a partner, became a good customer.",
@@ -162,13 +162,18 @@ TEMPLATES: tuple[tuple[str, dict[Language, tuple[str, str]]], ...] = (
         {
             EN: (
                 "Maintenance tonight",
-                "Dear %client_person%,\n\ntonight from 02:00 to 04:00 we work on the network of %project_name%. Your "
-                "services may be unreachable for some minutes.\n\n%admin_name%",
+                (
+                    "Dear %client_person%,\n\ntonight from 02:00 to 04:00 we work on the network of "
+                    "%project_name%. Your "
+                    "services may be unreachable for some minutes.\n\n%admin_name%"
+                ),
             ),
             RU: (
                 "Работы сегодня ночью",
-                "Здравствуйте, %client_person%!\n\nСегодня с 02:00 до 04:00 мы проводим работы в сети "
-                "%project_name%. Услуги могут быть недоступны несколько минут.\n\n%admin_name%",
+                (
+                    "Здравствуйте, %client_person%!\n\nСегодня с 02:00 до 04:00 мы проводим работы в сети "
+                    "%project_name%. Услуги могут быть недоступны несколько минут.\n\n%admin_name%"
+                ),
             ),
         },
     ),
@@ -177,13 +182,19 @@ TEMPLATES: tuple[tuple[str, dict[Language, tuple[str, str]]], ...] = (
         {
             EN: (
                 "Your balance is %balance%",
-                "Dear %client_person%,\n\nthe balance of your account is %balance%. Please top it up here: "
-                "%panel_url%\n\n%admin_name%",
+                (
+                    "Dear %client_person%,\n\nthe balance of your account is %balance%. Please top it "
+                    "up here: "
+                    "%panel_url%\n\n%admin_name%"
+                ),
             ),
             RU: (
                 "Ваш баланс: %balance%",
-                "Здравствуйте, %client_person%!\n\nНа вашем лицевом счёте %balance%. Пополнить счёт можно здесь: "
-                "%panel_url%\n\n%admin_name%",
+                (
+                    "Здравствуйте, %client_person%!\n\nНа вашем лицевом счёте %balance%. Пополнить счёт "
+                    "можно здесь: "
+                    "%panel_url%\n\n%admin_name%"
+                ),
             ),
         },
     ),
@@ -192,11 +203,11 @@ TEMPLATES: tuple[tuple[str, dict[Language, tuple[str, str]]], ...] = (
         {
             EN: (
                 "",
-                "Dear %client_person%,\n\nthis should work again. Please tell us if it does not.\n\n%admin_name%",
+                "Dear %client_person%,\n\nthis should work again. Tell us if not.\n\n%admin_name%",
             ),
             RU: (
                 "",
-                "Здравствуйте, %client_person%!\n\nВсё должно снова работать. Если нет, напишите нам.\n\n%admin_name%",
+                "Здравствуйте, %client_person%!\n\nВсё должно работать. Если нет, напишите.\n\n%admin_name%",
             ),
         },
     ),
@@ -205,13 +216,19 @@ TEMPLATES: tuple[tuple[str, dict[Language, tuple[str, str]]], ...] = (
         {
             EN: (
                 "Complaint about your service",
-                "Dear %client_person%,\n\nwe have received a complaint about your service. Please look into it and "
-                "answer before the deadline.\n\n%admin_name%",
+                (
+                    "Dear %client_person%,\n\nwe have received a complaint about your service. Please "
+                    "look into it and "
+                    "answer before the deadline.\n\n%admin_name%"
+                ),
             ),
             RU: (
                 "Жалоба на вашу услугу",
-                "Здравствуйте, %client_person%!\n\nМы получили жалобу на вашу услугу. Разберитесь, пожалуйста, и "
-                "ответьте до указанного срока.\n\n%admin_name%",
+                (
+                    "Здравствуйте, %client_person%!\n\nМы получили жалобу на вашу услугу. Разберитесь, "
+                    "пожалуйста, и "
+                    "ответьте до указанного срока.\n\n%admin_name%"
+                ),
             ),
         },
     ),

@@ -140,7 +140,7 @@ def force_end(impersonation: Impersonation, *, why: str, now: datetime) -> bool:
 
 
 def stop(
-    impersonation: Impersonation, *, now: datetime, why: str = "returned", with_staff_session: bool = False
+    impersonation: Impersonation, *, now: datetime, why: str = "return", with_staff_session: bool = False
 ) -> None:
     """End the stay because the staff member leaves; nothing happens to one that has ended.
 

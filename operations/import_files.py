@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import time
 from datetime import timedelta
@@ -13,6 +14,12 @@ from typing import IO
 from models import ImportBatch
 
 BLOCK = 1024 * 1024
+
+
+def plain_name(name: str) -> str:
+    """The file's own name without its place, as it can be shown."""
+    own = re.split(r"[\\/]", name)[-1]
+    return "".join(c for c in own if c.isprintable())[:255]
 
 
 def keep(file: IO[bytes], directory: Path) -> tuple[str, str]:

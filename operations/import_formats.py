@@ -239,9 +239,7 @@ def _refuse_broken_utf16(path: Path) -> None:
 
 
 def _astray() -> str:
-    return str(
-        _("In the row that begins here a quotation mark is not closed or stands in the wrong place.")
-    )
+    return str(_("In the row that begins here a quotation mark is not closed or stands in the wrong place."))
 
 
 def _nul() -> str:

@@ -79,6 +79,10 @@ class Connection:
         finally:
             self._used_at = time.monotonic()
 
+    @property
+    def is_open(self) -> bool:
+        return self._smtp is not None
+
     def close(self) -> None:
         smtp, self._smtp = self._smtp, None
         if smtp is not None:
@@ -96,34 +100,41 @@ class Connection:
             self.close()
 
     def _connect(self) -> smtplib.SMTP:
-        server = self._server
         try:
-            smtp = self._greet()
-            if server.username:
-                smtp.login(server.username, server.password or "")
+            smtp = self._socket()
+            try:
+                self._introduce(smtp)
+            except BaseException:
+                smtp.close()
+                raise
         except smtplib.SMTPAuthenticationError as error:
-            if error.smtp_code < 500:
-                raise Unreachable(_words(error.smtp_code, error.smtp_error)) from error
-            raise LoginRefused(_words(error.smtp_code, error.smtp_error)) from error
+            words = _words(error.smtp_code, error.smtp_error)
+            raise (LoginRefused(words) if error.smtp_code >= 500 else Unreachable(words)) from error
         except smtplib.SMTPNotSupportedError as error:
             raise LoginRefused(str(error)) from error
         except (OSError, smtplib.SMTPException) as error:
-            raise Unreachable(f"{server.host}:{server.port}: {error}") from error
+            raise Unreachable(f"{self._server.host}:{self._server.port}: {error}") from error
         return smtp
 
-    def _greet(self) -> smtplib.SMTP:
-        """Connect, encrypted if the address says so or the server offers it. Certificates are checked."""
+    def _socket(self) -> smtplib.SMTP:
         server = self._server
         if server.security == "tls":
             return smtplib.SMTP_SSL(
-                server.host, server.port, local_hostname=self._own_name, timeout=self._timeout,
+                server.host,
+                server.port,
+                local_hostname=self._own_name,
+                timeout=self._timeout,
                 context=ssl.create_default_context(),
-            )  # fmt: skip
-        smtp = smtplib.SMTP(server.host, server.port, local_hostname=self._own_name, timeout=self._timeout)
+            )
+        return smtplib.SMTP(server.host, server.port, local_hostname=self._own_name, timeout=self._timeout)
+
+    def _introduce(self, smtp: smtplib.SMTP) -> None:
+        """Encrypt if the server offers it, with its certificate checked, and log in."""
         smtp.ehlo_or_helo_if_needed()
-        if server.security == "starttls" and smtp.has_extn("starttls"):
+        if self._server.security == "starttls" and smtp.has_extn("starttls"):
             smtp.starttls(context=ssl.create_default_context())
-        return smtp
+        if self._server.username:
+            smtp.login(self._server.username, self._server.password or "")
 
     def _still_stands(self) -> bool:
         assert self._smtp is not None

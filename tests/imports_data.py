@@ -24,8 +24,26 @@ FOSSBILLING_HEADINGS = (
 SECRETS = ("$2y$10$PaSsWoRdHaSh", "my first dog", "4111111111111111", "40702810900000001234")
 
 FIRST_NAMES = ("Иван", "Мария", "Пётр", "Анна", "Сергей", "Ольга", "John", "Maria", "Jürgen", "Zoë", "Seán")
-LAST_NAMES = ("Петров", "Иванова", "Щукин", "Ёлкина", "О'Нил", "Smith", "García", "Müller", "O'Brien", "Łukasz")
-COMPANIES = ('ООО "Ромашка"', "АО «Свет»", "Smith & Sons, Ltd", "Müller GmbH", 'ИП Ёлкина; "Мёд"', "Acme, Inc.")
+LAST_NAMES = (
+    "Петров",
+    "Иванова",
+    "Щукин",
+    "Ёлкина",
+    "О'Нил",
+    "Smith",
+    "García",
+    "Müller",
+    "O'Brien",
+    "Łukasz",
+)
+COMPANIES = (
+    'ООО "Ромашка"',
+    "АО «Свет»",
+    "Smith & Sons, Ltd",
+    "Müller GmbH",
+    'ИП Ёлкина; "Мёд"',
+    "Acme, Inc.",
+)
 STREETS = ("ул. Ленина, д. 5", "пр-т Мира, 12-34", "10 Downing St", "Hauptstraße 7", "Calle Mayor, 1")
 CITIES = (("RU", "Москва", "+7.916"), ("RU", "Казань", "+7.843"), ("GB", "London", "+44.2079"),
           ("DE", "Berlin", "+49.3012"), ("ES", "Madrid", "+34.9123"), ("US", "New York", "+1.212555"))  # fmt: skip
@@ -126,7 +144,9 @@ def fossbilling_rows(count: int, *, seed: int = 2) -> Iterator[dict[str, str]]:
         yield dict.fromkeys(FOSSBILLING_HEADINGS, "") | row
 
 
-def as_csv(rows: Iterable[dict[str, str]], *, delimiter: str = ",", headings: Iterable[str] | None = None) -> str:
+def as_csv(
+    rows: Iterable[dict[str, str]], *, delimiter: str = ",", headings: Iterable[str] | None = None
+) -> str:
     """The rows as CSV, lines ended as PHP and Excel do; `headings` instead of the rows' own, in their order."""
     every = iter(rows)
     first = next(every)
@@ -138,7 +158,9 @@ def as_csv(rows: Iterable[dict[str, str]], *, delimiter: str = ",", headings: It
     return text.getvalue()
 
 
-def write_csv(path: Path, rows: Iterable[dict[str, str]], *, encoding: str = "utf-8", delimiter: str = ",") -> Path:
+def write_csv(
+    path: Path, rows: Iterable[dict[str, str]], *, encoding: str = "utf-8", delimiter: str = ","
+) -> Path:
     """Write the rows as a CSV file, one after the other, however many they are."""
     every = iter(rows)
     first = next(every)

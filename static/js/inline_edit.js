@@ -62,13 +62,14 @@ function start(cell) {
   editor.select?.();
 }
 
-/** Close the editor; the cell is as it was. */
+/** Close the editor; the cell is as it was. The focus stays where it is when another cell is being edited by now. */
 function stop(edit, keepFocus = false) {
+  const isOpen = open === edit;
   edit.editor.remove();
   edit.cell.querySelector(".cell-note")?.remove();
   edit.cell.classList.remove("editing", "told", "saving");
-  if (open === edit) open = null;
-  if (keepFocus) focusCell(edit.cell);
+  if (isOpen) open = null;
+  if (keepFocus && isOpen) focusCell(edit.cell);
 }
 
 async function send(cell, value) {
@@ -101,9 +102,10 @@ async function save(edit, next) {
   edit.cell.classList.add("saving");
   try {
     const answer = await send(edit.cell, edit.editor.value);
+    const isOpen = open === edit;
     stop(edit, !next);
     take(edit.cell, answer);
-    if (next) start(next);
+    if (next && isOpen) start(next);
   } catch (refusal) {
     tell(edit.cell, refusal instanceof TypeError ? texts.no_answer : refusal.message || texts.no_answer, edit.editor);
     edit.editor.focus();

@@ -24,6 +24,7 @@ from web.requests import policy_for
 
 MATRIX = Path(__file__).with_name("matrix.txt")
 REFUSED = {401, 403}
+UNKNOWN = str(2**31 - 1)
 # What an address may answer to a question that makes no sense, once it has let somebody in.
 SENSELESS = {400, 404, 409, 410}
 
@@ -131,14 +132,14 @@ def filled(line: Line, cast: Cast) -> str:
     url = line.address.replace("<export_type>", "csv").replace("<path:filename>", "css/clientdesk.css")
     for part in ("<int:number>", "<int:batch_id>", "<int:file_number>"):
         url = url.replace(part, str(number_for(line, cast)) if part == "<int:number>" else "1")
-    if line.page in {"details/", "edit/", "delete/"}:
+    if line.method == "GET" and line.page in {"details/", "edit/", "delete/"}:
         url += f"?id={number_for(line, cast)}"
     return url.replace("<token>", "none")
 
 
 def number_for(line: Line, cast: Cast) -> int:
     if "/sessions/" in line.address:
-        return 2**31 - 1  # Not the one that the test itself has.
+        return int(UNKNOWN)  # Not the one that the test itself has.
     if line.address.startswith("/panel/"):
         return cast.b.records.get(line.address.split("/")[2], 1)
     return cast.record(line.module)
@@ -148,7 +149,14 @@ def call(desk: Desk, line: Line, cast: Cast) -> TestResponse:
     url = filled(line, cast)
     if line.method == "GET":
         return desk.get(url)
-    return desk.post(url, id="2147483647", list_form_pk="2147483647")
+    fields = {"list_form_pk": UNKNOWN, editable(desk.app, line.module): ""} if line.page == "ajax/update/" else {"id": UNKNOWN}
+    return desk.post(url, fields)
+
+
+def editable(app: Flask, module: str) -> str:
+    """A column that is edited in place; of clients one that all may edit who may edit any."""
+    columns = app.extensions["desk_views"][module].column_editable_list
+    return "note" if module == "clients" else next(iter(columns or ()), "id")
 
 
 def needs_more(line: Line) -> bool:
@@ -168,7 +176,8 @@ def judge(line: Line, answer: TestResponse, *, allowed: bool) -> str | None:
     if not people_of.is_no_fault(answer):
         return f"{line.method} {line.address}: {code}, a fault"
     if not allowed:
-        return None if code in REFUSED else f"{line.method} {line.address}: {code} although not allowed"
+        refused = REFUSED | {404} if line.who == "nobody" else REFUSED
+        return None if code in refused else f"{line.method} {line.address}: {code} although not allowed"
     good = {200, 302} | (SENSELESS if needs_more(line) else set())
     return None if code in good else f"{line.method} {line.address}: {code} although allowed"
 

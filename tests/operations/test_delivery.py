@@ -1,0 +1,423 @@
+"""Delivery: what leaves, in which order, and what becomes of a letter when the server is not willing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+
+import jobs
+from extensions import Clock, db, now
+from models import Client, EmailStatus, Mailing, MailingRecipient, OutboundEmail, Project, Ticket
+from operations import attachments, delivery, letters, mailings, unsubscribing
+from operations.errors import OperationRefused
+from tests.support import mailings as cast
+from tests.support import people
+
+pytestmark = pytest.mark.usefixtures("session")
+
+
+@pytest.fixture
+def postman() -> Iterator[delivery.Postman]:
+    made = delivery.Postman(worker="test")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that was away is tried again at once."""
+    monkeypatch.setattr(delivery, "UNREACHABLE_PAUSES", (0,))
+    monkeypatch.setattr(delivery, "LOGIN_PAUSE", 0)
+
+
+def queued(count: int = 1, **columns: Any) -> list[OutboundEmail]:
+    """Letters of their own, to one-1, one-2, …"""
+    project = people.first(Project)
+    made = [
+        letters.queue(template="mailing_test", to=f"one-{number}@client.example", language="en", project=project,
+                      context={"subject": f"Letter {number}", "text": "Hello", "recipient": "Anna"}, now=now(), **columns)
+        for number in range(1, count + 1)
+    ]  # fmt: skip
+    db.session.commit()
+    return made
+
+
+def state(letter: OutboundEmail) -> tuple[str, int]:
+    db.session.expire_all()
+    return letter.status.value, letter.attempts
+
+
+def lines(text: str) -> str:
+    """`text` with its lines ended as they are outside of letters."""
+    return text.replace("\r\n", "\n")
+
+
+# What leaves
+
+
+def test_a_letter_of_a_mailing_is_well_formed_and_says_what_its_ticket_says(smtp: Any) -> None:
+    project = people.first(Project)
+    project.name, project.support_email = 'Хостинг "Альфа"', "support@alpha.example"
+    ids = cast.clients(2)
+    client = db.session.get_one(Client, 1)
+    client.contact_person = 'Иван <b>"Грозный"</b>'
+    text = "Уважаемый %client_person%,\n\n.точка\nhttps://example.com/?a=1&b=2.\n" + "длинная строка " * 100
+    mailing = cast.confirm(ids, text={"ru": text}, subject={"ru": "Здравствуйте, %client_person%"})
+    cast.work()
+    (letter,) = smtp.to("client-1@client.example")
+    message = letter.message
+    ticket = db.session.scalars(sa.select(Ticket).where(Ticket.client_id == 1)).one()
+    assert not message.defects
+    assert letter.sender == "support@alpha.example"
+    assert letter.recipients == ("client-1@client.example",)
+    assert message["To"] == "client-1@client.example"
+    assert message["Cc"] is message["Bcc"] is None
+    assert message["From"].addresses[0].display_name == 'Хостинг "Альфа"'
+    assert letter.subject == ticket.subject == 'Здравствуйте, Иван <b>"Грозный"</b>'
+    assert abs(parsedate_to_datetime(message["Date"]) - now()) < timedelta(minutes=1)
+    assert message["Message-ID"] == cast.letters_of(mailing)[0].message_id == f"<{ticket.reference}@127.0.0.1>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Ticket"] == ticket.reference
+    assert message["List-Unsubscribe"] is None
+    assert lines(letter.text).startswith('Уважаемый Иван <b>"Грозный"</b>,\n\n.точка\n')
+    assert f"[#{ticket.reference}]" in letter.text
+    assert "Иван &lt;b&gt;&#34;Грозный&#34;&lt;/b&gt;,</p>" in letter.html
+    assert '<a href="https://example.com/?a=1&amp;b=2" rel="noopener nofollow">' in letter.html
+    assert max(len(line) for line in letter.raw.split(b"\r\n")) <= 998
+
+
+def test_each_letter_has_the_data_of_its_own_client_alone(smtp: Any) -> None:
+    cast.confirm(cast.clients(30))
+    cast.work()
+    assert len(smtp.letters) == 30
+    for letter in smtp.letters:
+        number = letter.recipients[0].split("@")[0].removeprefix("client-")
+        assert f"Person {number}" in letter.text
+        assert letter.text.count("Person") == 1
+
+
+def test_news_can_be_unsubscribed_from_with_one_click(smtp: Any) -> None:
+    cast.confirm(cast.clients(1), category=cast.category(news=True))
+    cast.work()
+    (letter,) = smtp.letters
+    link = unsubscribing.url_for_client(1)
+    assert letter.message["List-Unsubscribe"] == f"<{link}>"
+    assert letter.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert link in letter.text
+    assert link in letter.html
+
+
+def test_files_go_along_where_that_is_wished(smtp: Any, app: Flask) -> None:
+    from io import BytesIO
+
+    content = b"%PDF-" + bytes(range(256)) * 40
+    file = attachments.store(BytesIO(content), "Договор №1.pdf")
+    with_files = cast.confirm(cast.clients(1), files=[file], attach_to_email=True)
+    without = cast.confirm([1], by=with_files.staff, files=[attachments.store(BytesIO(b"x"), "a.txt")])
+    cast.work()
+    assert [letter.attachments for letter in smtp.letters] in (
+        [{"Договор №1.pdf": content}, {}],
+        [{}, {"Договор №1.pdf": content}],
+    )
+    assert [len(mailing.attachments) for mailing in (with_files, without)] == [1, 1]
+    assert len(list(attachments.directory().iterdir())) == 2
+
+
+def test_a_letter_of_its_own_is_made_of_its_template_in_its_language(smtp: Any) -> None:
+    letters.queue(template="mailing_test", to="anna@client.example", language="ru", project=people.first(Project),
+                  context={"subject": "Тема", "text": "a <b>\n{{ 7*7 }}", "recipient": "Анна"}, now=now())  # fmt: skip
+    db.session.commit()
+    cast.work()
+    (letter,) = smtp.letters
+    assert letter.subject == "Тема"
+    assert lines(letter.text).startswith("a <b>\n{{ 7*7 }}\n")
+    assert "<p>a &lt;b&gt;<br>\n{{ 7*7 }}</p>" in lines(letter.html)
+    assert '<html lang="ru">' in letter.html
+
+
+@pytest.mark.parametrize("address", ["x@y, z@w", '"Evil <a@b>,"', "a@b\r\nBcc: c@d", "no address", "", "a b@c.d"])
+def test_what_is_no_address_gets_no_letter(address: str) -> None:
+    with pytest.raises(OperationRefused):
+        letters.queue(template="mailing_test", to=address, language="en", context={}, project=people.first(Project), now=now())
+
+
+def test_urgent_letters_leave_before_those_of_mailings(smtp: Any) -> None:
+    cast.confirm(cast.clients(5))
+    jobs.start_mailings()
+    queued(2)
+    cast.work()
+    assert [letter.recipients[0].split("-")[0] for letter in smtp.letters] == ["one"] * 2 + ["client"] * 5
+
+
+def test_of_two_mailings_the_short_one_need_not_wait_for_the_long_one(smtp: Any) -> None:
+    long = cast.confirm(cast.clients(60))
+    short = cast.confirm(cast.clients(2), by=long.staff)
+    jobs.start_mailings()
+    cast.work()
+    places = [number for number, letter in enumerate(smtp.letters) if letter.recipients[0] in {"client-61@client.example", "client-62@client.example"}]
+    assert max(places) < 20
+    assert mailings.progress(short)["status"] == "sent"
+
+
+def test_who_was_deleted_or_unsubscribed_after_the_start_gets_no_letter(smtp: Any) -> None:
+    mailing = cast.confirm(cast.clients(3), category=cast.category(news=True))
+    jobs.start_mailings()
+    db.session.get_one(Client, 1).deleted_at = now()
+    unsubscribing.unsubscribe(db.session.get_one(Client, 2), now=now())
+    db.session.commit()
+    cast.work()
+    assert [letter.recipients for letter in smtp.letters] == [("client-3@client.example",)]
+    figures = mailings.progress(mailing)
+    assert (figures["status"], figures["sent"], figures["skipped"]) == ("sent", 1, 2)
+
+
+# When the server is not willing
+
+
+def test_a_refusal_for_good_fails_at_once_and_is_not_tried_again(smtp: Any, clock: Clock) -> None:
+    letter, other = queued(2)
+    smtp.refusals["one-1@client.example"] = "550 no such user"
+    cast.work()
+    assert state(letter) == ("failed", 1)
+    assert "550 no such user" in letter.last_error
+    assert state(other) == ("sent", 1)
+    clock.move(days=5)
+    cast.work()
+    assert state(letter) == ("failed", 1)
+
+
+@pytest.mark.parametrize("how", ["at the address", "after the letter"])
+def test_a_refusal_for_now_is_tried_again_after_growing_pauses(smtp: Any, clock: Clock, how: str) -> None:
+    (letter,) = queued()
+    if how == "at the address":
+        smtp.refusals["one-1@client.example"] = "450 try later"
+    else:
+        smtp.data_reply = "451 try later"
+    for attempt, minutes in enumerate([1, 5, 30, 120, 360, 360], start=1):
+        cast.work()
+        assert state(letter) == ("queued", attempt)
+        assert timedelta(minutes=minutes) <= letter.next_attempt_at - now() <= timedelta(minutes=minutes * 1.2)
+        clock.move(minutes=minutes * 0.9)
+        cast.work()
+        assert state(letter) == ("queued", attempt)
+        clock.move(minutes=minutes * 0.31)
+    smtp.refusals.clear()
+    smtp.data_reply = "250 OK"
+    cast.work()
+    assert state(letter) == ("sent", 7)
+    assert len({kept.message["Message-ID"] for kept in smtp.letters}) == 1
+
+
+def test_in_the_end_it_is_given_up(smtp: Any, clock: Clock) -> None:
+    (letter,) = queued()
+    smtp.refusals["one-1@client.example"] = "450 try later"
+    for _ in range(delivery.MOST_ATTEMPTS):
+        cast.work()
+        clock.move(days=1)
+    assert state(letter) == ("failed", delivery.MOST_ATTEMPTS)
+    assert "450 try later" in letter.last_error
+
+
+def test_a_server_that_is_away_costs_one_letter_an_attempt_and_no_letter_is_lost(
+    smtp: Any, postman: delivery.Postman, impatient: None
+) -> None:
+    made = queued(3)
+    smtp.stop()
+    assert postman.deliver() == 0
+    assert sorted(state(letter) for letter in made) == [("queued", 0), ("queued", 0), ("queued", 1)]
+    smtp.start()
+    assert postman.deliver() == 3
+    assert [state(letter)[0] for letter in made] == ["sent"] * 3
+
+
+def test_a_worker_that_starts_after_an_outage_sends_what_waited_for_the_server(smtp: Any) -> None:
+    (letter,) = queued()
+    smtp.stop()
+    cast.work()
+    assert state(letter) == ("queued", 1)
+    assert letter.last_error.startswith("no connection: ")
+    smtp.start()
+    cast.work()
+    assert state(letter) == ("sent", 2)
+
+
+def test_a_connection_that_breaks_in_the_middle_puts_the_letter_off_and_the_rest_goes_on(
+    smtp: Any, postman: delivery.Postman, impatient: None
+) -> None:
+    made = queued(3)
+    smtp.data_reply = "421 closing"
+    smtp.on_letter = lambda letter: setattr(smtp, "data_reply", "250 OK")
+    postman.deliver()
+    while postman.deliver():
+        pass
+    assert sorted(state(letter) for letter in made) == [("queued", 1), ("sent", 1), ("sent", 1)]
+
+
+def test_a_server_that_is_silent_is_given_up_after_a_while(
+    app: Flask, smtp: Any, monkeypatch: pytest.MonkeyPatch, impatient: None
+) -> None:
+    made = queued(2)
+    postman = delivery.Postman(worker="test")
+    postman._connection._timeout = 0.3
+    smtp.delay = 1.0
+    started = time.monotonic()
+    postman.deliver()
+    assert time.monotonic() - started < 5
+    assert ("queued", 1) in [state(letter) for letter in made]
+    smtp.delay = 0
+    smtp.letters.clear()
+    while postman.deliver():
+        pass
+    assert [state(letter)[0] for letter in made].count("sent") == 1
+    postman.close()
+
+
+def test_a_refused_login_stops_the_queue_and_burns_no_attempt(make_app: Callable[..., Flask], smtp: Any) -> None:
+    (letter,) = queued()
+    number = letter.id
+    db.session.rollback()
+    app = make_app(SMTP_URL=f"smtp://user:wrong@127.0.0.1:{smtp.port}")
+    with app.app_context():
+        cast.work()
+        found = db.session.get_one(OutboundEmail, number)
+        assert (found.status, found.attempts, found.next_attempt_at <= now()) == (EmailStatus.QUEUED, 0, True)
+        assert found.last_error.startswith("no connection: ")
+    assert not smtp.letters
+
+
+def test_a_letter_that_cannot_be_made_fails_alone(smtp: Any) -> None:
+    made = queued(3)
+    made[0].template = "there/is/none"
+    made[1].recipient = "a@b, c@d"
+    db.session.commit()
+    cast.work()
+    assert [state(letter)[0] for letter in made] == ["failed", "failed", "sent"]
+    assert "not an e-mail address" in made[1].last_error
+
+
+def test_without_a_mail_server_letters_wait(make_app: Callable[..., Flask], smtp: Any) -> None:
+    (letter,) = queued()
+    with make_app(SMTP_URL=None).app_context():
+        cast.work()
+    assert state(letter) == ("queued", 0)
+
+
+# Who has which letter
+
+
+def test_two_workers_never_have_the_same_letter() -> None:
+    queued(10)
+    first = delivery.claim(worker="a", limit=6, now=now())
+    second = delivery.claim(worker="b", limit=6, now=now())
+    assert len(first) == 6
+    assert len(second) == 4
+    assert not set(first) & set(second)
+
+
+def test_a_claim_is_taken_back_when_its_worker_has_not_been_heard_of_and_not_before(clock: Clock) -> None:
+    (letter,) = queued()
+    delivery.claim(worker="dead", limit=1, now=now())
+    assert state(letter) == ("sending", 1)
+    clock.move(seconds=delivery.LEASE.total_seconds() - 1)
+    jobs.take_back_letters()
+    assert state(letter) == ("sending", 1)
+    clock.move(seconds=2)
+    jobs.take_back_letters()
+    assert state(letter) == ("queued", 1)
+    assert delivery.claim(worker="alive", limit=1, now=now()) == [letter.id]
+    # Within two minutes of the death, with the pause between two looks.
+    assert delivery.LEASE + timedelta(seconds=dict((sweep.__name__, s) for sweep, s in jobs.SWEEPS)["take_back_letters"]) < timedelta(minutes=2)
+
+
+def test_a_lease_that_is_renewed_is_kept(clock: Clock, postman: delivery.Postman) -> None:
+    (letter,) = queued()
+    postman._claim()
+    for _ in range(3):
+        clock.move(seconds=60)
+        postman.renew_lease()
+        jobs.take_back_letters()
+    assert state(letter) == ("sending", 1)
+
+
+def test_who_lost_his_lease_does_not_send(smtp: Any, postman: delivery.Postman) -> None:
+    queued()
+    postman._claim()
+    postman._leased_until = time.monotonic() - 1
+    assert postman._send_batch() == 0
+    assert not smtp.letters
+
+
+def test_a_letter_in_flight_while_the_mailing_is_cancelled_is_cancelled_when_it_comes_back(smtp: Any) -> None:
+    mailing = cast.confirm(cast.clients(2))
+    jobs.start_mailings()
+    held = delivery.claim(worker="slow", limit=1, now=now())
+    mailings.cancel(mailing, now=now())
+    db.session.commit()
+    figures = mailings.progress(mailing)
+    assert (figures["queued"], figures["cancelled"]) == (1, 1)
+    db.session.execute(sa.update(OutboundEmail).where(OutboundEmail.id.in_(held)).values(lease_until=now() - timedelta(seconds=1)))
+    db.session.commit()
+    jobs.take_back_letters()
+    assert mailings.progress(mailing)["cancelled"] == 2
+    cast.work()
+    assert not smtp.letters
+
+
+def test_every_recipient_counts_once_at_every_moment(smtp: Any) -> None:
+    mailing = cast.confirm(cast.clients(12))
+    number, seen = mailing.id, []
+    smtp.refusals["client-3@client.example"] = "550 no"
+    app = _app()
+
+    def look(_letter: object) -> None:
+        with app.app_context():
+            seen.append(mailings.progress(db.session.get_one(Mailing, number)))
+
+    smtp.on_letter = look
+    cast.work()
+    seen.append(mailings.progress(mailing))
+    assert len(seen) == 12
+    for figures in seen:
+        parts = [figures[name] for name in ("queued", "sent", "failed", "skipped", "cancelled")]
+        assert sum(parts) == figures["recipients"] == 12
+    assert (seen[-1]["sent"], seen[-1]["failed"], seen[-1]["status"]) == (11, 1, "sent")
+    assert db.session.scalar(sa.select(sa.func.count(MailingRecipient.id))) == 12
+
+
+def _app() -> Flask:
+    from flask import current_app
+
+    return current_app._get_current_object()  # type: ignore[attr-defined]
+
+
+# Limits
+
+
+def test_no_more_letters_leave_in_a_minute_than_are_allowed(make_app: Callable[..., Flask], smtp: Any, clock: Clock) -> None:
+    queued(7)
+    clock.set(now())
+    with make_app(MAIL_RATE="3").app_context():
+        for expected in (3, 3, 6, 6, 7):
+            cast.work()
+            assert len(smtp.letters) == expected
+            clock.move(seconds=31)
+
+
+def test_one_domain_at_its_limit_does_not_hinder_the_others(make_app: Callable[..., Flask], smtp: Any, clock: Clock) -> None:
+    made = queued(6)
+    for letter in made[4:]:
+        letter.recipient, letter.domain = letter.recipient.replace("client.", "other."), "other.example"
+    db.session.commit()
+    clock.set(now())
+    with make_app(MAIL_RATE_PER_DOMAIN="2").app_context():
+        cast.work()
+        cast.work()
+    domains = [letter.recipients[0].rpartition("@")[2] for letter in smtp.letters]
+    assert sorted(domains) == ["client.example"] * 2 + ["other.example"] * 2
