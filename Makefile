@@ -43,7 +43,7 @@ worker: $(VENV)/.runs ## Start one more worker: deadlines, mailings, reminders.
 
 .PHONY: lint
 lint: $(VENV)/.tests ## Read the code for mistakes and style.
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --quiet --output-format concise .
 	@$(BIN)/ruff format --check --quiet . || { echo "make format puts the layout right"; exit 1; }
 
 .PHONY: format
@@ -59,11 +59,11 @@ types: $(VENV)/.tests ## Check the types where the code thinks.
 sure: lint types test ## All that has to be in order before a change is shared.
 
 .PHONY: bench
-bench: $(VENV)/.tests ## Measure the pages and jobs that must be fast.
+bench: $(VENV)/.tests ## Measure the pages that must be fast, at 100,000 clients.
 	@$(BIN)/python -m benchmarks
 
 .PHONY: bench-long
-bench-long: $(VENV)/.tests ## Measure at 100,000 clients, on SQLite and PostgreSQL.
+bench-long: $(VENV)/.tests ## Measure at a million clients, on SQLite and PostgreSQL.
 	@$(BIN)/python -m benchmarks --long
 
 .PHONY: translate

@@ -151,6 +151,12 @@ class Labelled(sa.types.TypeDecorator[LabelledEnum]):
         return None if value is None else self.kind(value)
 
 
+def rows_changed(statement: Any) -> int:
+    """Carry out an UPDATE, DELETE or INSERT over many rows in the current transaction; how many it touched."""
+    quiet = statement.execution_options(synchronize_session=False, preserve_rowcount=True)
+    return int(db.session.execute(quiet).rowcount)  # type: ignore[attr-defined]
+
+
 JSONDocument = sa.JSON().with_variant(JSONB(), "postgresql")
 
 

@@ -7,6 +7,7 @@ edit, selection and bulk actions, export, forms, permissions, the client scope a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -245,7 +246,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         return column
 
     def list_url(self, **changes: Any) -> str:
-        """This list's address with some parameters changed; None takes one away."""
+        """The list's address with some parameters changed; None takes one away."""
         parameters = {name: text for name, text in request.args.items() if text.strip() and name not in {"url", "login_as"}}
         return address(request.path, {**parameters, **changes})
 
@@ -598,10 +599,8 @@ class SearchColumns(Filter):
 
     def condition(self, value: str) -> Any:
         likeness = [part.condition(value) for part in self.parts]
-        try:
+        with suppress(ValueError):
             likeness.append(self.model.id == filters.whole_number(value.removeprefix("#")))
-        except ValueError:
-            pass
         return sa.or_(*likeness)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import abort, flash, redirect, request
+from flask import abort, flash, g, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import format_decimal
@@ -138,7 +138,7 @@ class BulkPages:
         return redirect(url)
 
     def _confirmation(self, action: BulkAction, selection: Selection, form: Any, count: int) -> dict[str, Any]:
-        scoped = bool((selection.parameters or {}).get(selections.SCOPE))
+        scoped = bool((selection.parameters or {}).get(selections.SCOPE)) or g.get("client_scope") is not None
         return {
             "page_title": str(action.label),
             "question": _("Rows that this is for: %(count)s (%(words)s).", count=format_decimal(count),

@@ -88,7 +88,7 @@ def _preview_deletion(selection: Selection) -> list[str]:
 
 
 def _delete(selection: Selection, _form: Any) -> str:
-    done = deletion.delete(clients=selections.client_ids(selection), by=_staff(), now=now())
+    done = deletion.delete(clients=selections.client_ids(selection), now=now())
     return ngettext("%(num)s client deleted.", "%(num)s clients deleted.", done.changed)
 
 
@@ -269,6 +269,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
                 *([(_("How you heard about us"), record.referral_source)] if record.referral_source else []),
             ]
         context["similar"] = self._similar(form, record) if request.method == "POST" else []
+        context["is_new"] = record is None
         return context
 
     def _similar(self, form: Any, record: Any) -> list[Client]:
@@ -388,7 +389,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         }
 
     def delete_record(self, record: Client) -> None:
-        deletion.delete(clients=sa.select(Client.id).where(Client.id == record.id), by=_staff(), now=now())
+        deletion.delete(clients=sa.select(Client.id).where(Client.id == record.id), now=now())
 
     @expose("/deleted/")
     @needs("clients.delete")
@@ -412,7 +413,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         except ValueError:
             abort(404)
         client = db.session.get(Client, number) or abort(404)
-        deletion.restore(client, by=_staff(), now=now())
+        deletion.restore(client, now=now())
         db.session.commit()
         flash(_("Client %(name)s is back.", name=f"#{client.id} {client.name}"), "success")
         return redirect(f"/admin/clients/details/?id={client.id}")

@@ -11,7 +11,6 @@ from typing import Any
 from flask import Response, abort, flash, redirect, request, stream_with_context
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
-from markupsafe import Markup
 
 from admin_views.listing import ListRequest, address, encode_cursor, fetch_page, sort_keys
 from extensions import db, now
@@ -43,7 +42,7 @@ class ExportPages:
             for message in asked.asked.misunderstood:
                 flash(message, "error")
             return redirect(self.get_url(".index_view"))  # type: ignore[attr-defined]
-        with audit_written():
+        with _Writing():
             audit.record("export", module=self.module, after={"filter": asked.asked.texts, "format": export_type})  # type: ignore[attr-defined]
         name = f"{self.module}-{now():%Y-%m-%d}.csv"  # type: ignore[attr-defined]
         return Response(
@@ -94,17 +93,17 @@ class ExportPages:
             return ""
         if hasattr(value, "isoformat"):
             return str(value.isoformat())
-        return Markup(str(value)).striptags() if isinstance(value, Markup) else str(value)
+        return str(value)
 
 
-class audit_written:
+class _Writing:
     """A block whose audit is written in a transaction of its own, though the request only reads."""
 
     def __enter__(self) -> None:
         db.session.rollback()
         db.session.connection(execution_options={"reads_only": False})
 
-    def __exit__(self, kind: Any, *_rest: Any) -> None:
+    def __exit__(self, kind: object, *_rest: object) -> None:
         if kind is None:
             db.session.commit()
         else:

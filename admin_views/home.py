@@ -12,6 +12,7 @@ from flask_admin import AdminIndexView
 from flask_admin.base import expose
 from flask_babel import gettext as _
 from flask_login import current_user
+from werkzeug.exceptions import TooManyRequests
 
 from config import LANGUAGES
 from extensions import db, now
@@ -27,7 +28,7 @@ from models import (
     Ticket,
     TicketStatus,
 )
-from operations import authentication, impersonation
+from operations import audit, authentication, impersonation
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 from web.access import Policy
@@ -79,8 +80,6 @@ class HomeView(AdminIndexView):
         """End the session, on the server too."""
         staff_id = current_user.id
         impersonations_ended(session.id)  # type: ignore[attr-defined]
-        from operations import audit
-
         audit.record("logout", module="staff", record_id=staff_id)
         db.session.commit()
         session.end()  # type: ignore[attr-defined]
@@ -152,8 +151,6 @@ def next_page(default: str) -> str:
 
 
 def too_many(seconds: int) -> ResponseReturnValue:
-    from werkzeug.exceptions import TooManyRequests
-
     raise TooManyRequests(retry_after=seconds)
 
 

@@ -41,7 +41,7 @@ class LookupPages:
 
     def _form_field(self, name: str) -> Any:
         form = self.create_form() if self.can_create else self.edit_form()  # type: ignore[attr-defined]
-        field = form[name] if name in form else None
+        field = form._fields.get(name)
         return field if isinstance(field, LookupField) else None
 
     def _found(self, model: Any, query: str) -> list[Any]:

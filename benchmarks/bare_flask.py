@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import sqlite3
 import threading
 from typing import Any
@@ -104,6 +103,12 @@ class Database:
             return self._kept.connection.execute(sql, values)
         return self._kept.connection.execute(re.sub(r":(\w+)", r"%(\1)s", sql), values, prepare=True)
 
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if hasattr(self._kept, "connection"):
+            self._kept.connection.close()
+            del self._kept.connection
+
     def _connect(self) -> Any:
         if self.is_sqlite:
             connection = sqlite3.connect(str(self.url.database), isolation_level=None)
@@ -133,10 +138,10 @@ def bound(case: str, given: dict[str, str], now: str) -> dict[str, Any]:
 
 
 def create_app() -> Flask:
-    """The application for DATABASE_URL; BARE_STAFF is the id that logs in, BARE_NOW the time."""
+    """The application for DATABASE_URL; BARE_STAFF logs in, BARE_NOW is the time, BARE_KEY signs cookies."""
     app = Flask(__name__)
-    app.secret_key = os.environ.get("SECRET_KEY") or secrets.token_hex()
-    database = Database(os.environ["DATABASE_URL"])
+    app.secret_key = os.environ["BARE_KEY"]
+    database = app.extensions["database"] = Database(os.environ["DATABASE_URL"])
     template = app.jinja_env.from_string(TEMPLATE)
     moment = os.environ["BARE_NOW"]
 

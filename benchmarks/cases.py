@@ -6,6 +6,7 @@ A further application is one more Application, named in benchmarks/run.py; a fur
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -60,35 +61,48 @@ def cases(filled: Filled) -> list[Case]:
 
 
 class Application(ABC):
-    """Something that is served and visited. `visit` answers with the page, or carries out a write."""
+    """Something that is served and visited: `factory` is what gunicorn serves."""
 
     name: ClassVar[str]
-    server: Server
+    factory: ClassVar[str]
 
-    @abstractmethod
     def __init__(self, filled: Filled, *, workers: int) -> None:
         """Start serving, and log in."""
+        environ = {"DATABASE_URL": filled.url, "DATA_DIR": str(filled.data_dir), **self.environ(filled)}
+        self.server = Server(self.name, self.factory, environ, workers=workers)
+        self.visitor = Visitor(self.server)
+        try:
+            self.log_in(filled)
+        except BaseException:
+            self.stop()
+            raise
+
+    def environ(self, filled: Filled) -> dict[str, str]:
+        """What the application has to be told besides the database."""
+        return {}
+
+    @abstractmethod
+    def log_in(self, filled: Filled) -> None:
+        """Give the visitor the cookies of somebody who may see the list."""
 
     @abstractmethod
     def visit(self, case: Case, client_id: int, number: int) -> Answer:
         """Ask for the page of `case`; a write gives the note of client `client_id` the `number`."""
+
+    def stop(self) -> None:
+        self.visitor.close()
+        self.server.stop()
 
 
 class Product(Application):
     """Clientdesk itself, as its staff member `bench` sees it, with all that the owner may."""
 
     name = "Clientdesk"
+    factory = "app:create_app()"
 
-    def __init__(self, filled: Filled, *, workers: int) -> None:
-        environ = {"DATABASE_URL": filled.url, "DATA_DIR": str(filled.data_dir)}
-        self.server = Server("clientdesk", "app:create_app()", environ, workers=workers)
-        self.visitor = Visitor(self.server)
-        self._token = ""
-        self._log_in(filled.password)
-
-    def _log_in(self, password: str) -> None:
+    def log_in(self, filled: Filled) -> None:
         form = self.visitor.get("/admin/login")
-        fields = {"username": USERNAME, "password": password, "csrf_token": token_of(form)}
+        fields = {"username": USERNAME, "password": filled.password, "csrf_token": token_of(form)}
         answer = self.visitor.post("/admin/login", fields)
         if answer.status != 302:
             raise Failed(f"the login answered {answer.status}")
@@ -110,17 +124,12 @@ class BareFlask(Application):
     """The limit."""
 
     name = "bare Flask"
+    factory = "benchmarks.bare_flask:create_app()"
 
-    def __init__(self, filled: Filled, *, workers: int) -> None:
-        environ = {
-            "DATABASE_URL": filled.url,
-            "DATA_DIR": str(filled.data_dir),
-            "BARE_NOW": BARE_NOW,
-            "BARE_STAFF": _staff_id(filled),
-            "SECRET_KEY": "bare",
-        }
-        self.server = Server("bare_flask", "benchmarks.bare_flask:create_app()", environ, workers=workers)
-        self.visitor = Visitor(self.server)
+    def environ(self, filled: Filled) -> dict[str, str]:
+        return {"BARE_NOW": BARE_NOW, "BARE_STAFF": _staff_id(filled), "BARE_KEY": secrets.token_hex()}
+
+    def log_in(self, filled: Filled) -> None:
         self.visitor.get("/login")
 
     def visit(self, case: Case, client_id: int, number: int) -> Answer:
@@ -152,6 +161,9 @@ class SqlAlone:
 
     def __init__(self, filled: Filled) -> None:
         self._database = bare_flask.Database(filled.url)
+
+    def close(self) -> None:
+        self._database.close()
 
     def run(self, case: Case) -> list[Any]:
         values = bare_flask.bound(case.code, bare_parameters(case), BARE_NOW)

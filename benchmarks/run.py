@@ -73,12 +73,13 @@ def report(engine: str, filled: Filled, *, rounds: int, workers: int, wanted: li
     """Measure everything on one database, and put it in words."""
     chosen = [case for case in cases(filled) if not wanted or case.code in wanted]
     statements = count_statements(filled, chosen)
-    alone = SqlAlone(filled)
     with ExitStack() as running:
+        alone = SqlAlone(filled)
+        running.callback(alone.close)
         applications: list[Application] = []
         for kind in APPLICATIONS:
             applications.append(kind(filled, workers=workers))
-            running.callback(applications[-1].server.stop)
+            running.callback(applications[-1].stop)
         check_same_rows(chosen, applications)
         lines = [f"## {engine}, {filled.clients:,} clients", "", *table_head(applications)]
         for case in chosen:

@@ -33,7 +33,7 @@ class Server:
     def __init__(self, name: str, application: str, environ: Mapping[str, str], *, workers: int) -> None:
         self.name = name
         self.port = _free_port()
-        self._log = Path(environ["DATA_DIR"]) / f"{name}.log"
+        self._log = Path(environ["DATA_DIR"]) / f"{name}.log".replace(" ", "_")
         variables = {"PORT": str(self.port), "WEB_CONCURRENCY": str(workers), "TESTING": ""}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -62,6 +62,23 @@ class PasswordForm(NewPasswordForm):
             del self.current_password
 
 
+class EmailForm(RefusableForm):
+    email = StringField(
+        _l("New e-mail"),
+        [InputRequired(_l("Enter the new address, please.")), Length(max=254)],
+        render_kw={"autocomplete": "email", "type": "email"},
+    )
+    current_password = PasswordField(
+        _l("Present password"),
+        [InputRequired(_l("Enter your present password, please."))],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+class ConfirmEmailForm(RefusableForm):
+    token = HiddenField()
+
+
 class ResetRequestForm(RefusableForm):
     email = StringField(
         _l("E-mail or username"),

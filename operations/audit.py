@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Session as OrmSession
-from sqlalchemy.orm.attributes import NO_VALUE
+from sqlalchemy.orm.base import NO_VALUE
 
 from extensions import db, now
 from models import AuditEvent, ClientUser, Staff
@@ -93,7 +93,7 @@ def record_many(
     action: str,
     *,
     module: str,
-    rows: sa.Select[Any],
+    rows: Any,
     field: str | None = None,
     after: Any = None,
 ) -> None:

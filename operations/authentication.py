@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from extensions import db
+from extensions import db, rows_changed
 from models import AuditEvent, Client, ClientUser, LoginFailure, Session, SessionKind, Staff
 from operations import audit, passwords
 from operations.errors import OperationRefused
@@ -133,7 +133,7 @@ def end_sessions(*, staff_id: int | None = None, client_user_id: int | None = No
         statement = statement.where(Session.impersonation_id.is_(None))
     if but is not None:
         statement = statement.where(Session.id != but)
-    return db.session.execute(statement).rowcount
+    return rows_changed(statement)
 
 
 def forget_old_failures(*, now: datetime) -> None:

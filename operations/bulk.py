@@ -28,7 +28,7 @@ def insert(connection: sa.Connection, table: sa.Table, names: Sequence[str], row
         connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
 
 
-def reserve_ids(connection: sa.Connection, table: sa.Table, count: int) -> list[int]:
+def reserve_ids(connection: sa.Connection, table: Any, count: int) -> list[int]:
     """Ids for `count` new rows, in rising order, which nobody else will get.
 
     On SQLite that holds as the one writer has the whole database to itself, and rows of ids given out before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from extensions import db, minor_units
@@ -41,7 +43,7 @@ def _clients() -> list[str]:
     return [f"client {id}: balance {balance} is not that of its account" for id, balance in rows]
 
 
-def _documents(kind: type, line: type, key: sa.ColumnElement[int]) -> list[str]:
+def _documents(kind: Any, line: Any, key: Any) -> list[str]:
     total = sa.func.coalesce(sa.func.sum(line.amount), 0)
     rows = db.session.execute(
         sa.select(kind.number, kind.amount, sa.type_coerce(total, kind.amount.type))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import get_locale
@@ -119,7 +120,7 @@ FILTERS: dict[str, Filter] = {
 }
 
 
-CHOSEN_FROM = {"project": Project, "product": Product, "group": ClientGroup, "characterization": Characterization}
+CHOSEN_FROM: dict[str, Any] = {"project": Project, "product": Product, "group": ClientGroup, "characterization": Characterization}
 
 
 def choices() -> dict[str, list[tuple[str, str]]]:
@@ -148,7 +149,7 @@ def understand(parameters: Iterable[tuple[str, str]], *, known: Iterable[str] = 
     return read(parameters, FILTERS, known=known)
 
 
-def client_ids(asked: Asked) -> sa.Select[tuple[int]]:
+def client_ids(asked: Asked) -> sa.Select[Any]:
     """The ids of living clients that match."""
     return sa.select(Client.id).where(Client.deleted_at.is_(None), *conditions(asked, FILTERS))
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from extensions import JSONDocument, db
+from extensions import JSONDocument, db, rows_changed
 from models import (
     Account,
     Characterization,
@@ -197,7 +197,7 @@ def set_characterization(
     )
     asked = _count(clients)
     _record(different, Client.characterization_id, characterization.id, action="set_characterization")
-    changed = db.session.execute(
+    changed = rows_changed(
         sa.update(Client)
         .where(Client.id.in_(clients), Client.characterization_id != characterization.id)
         .values(
@@ -207,8 +207,7 @@ def set_characterization(
             characterization_reason=reason,
             row_version=Client.row_version + 1,
         )
-        .execution_options(synchronize_session=False)
-    ).rowcount
+    )
     return Done(changed, _skipped({_("had it already"): asked - changed}))
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
-from extensions import db
+from extensions import db, rows_changed
 from models import (
     Act,
     Client,
@@ -25,7 +25,6 @@ from models import (
     Service,
     ServiceStatus,
     Session,
-    Staff,
     Ticket,
     TicketStatus,
 )
@@ -77,34 +76,30 @@ def impact(clients: sa.Select[Any]) -> Impact:
     )
 
 
-def delete(*, clients: sa.Select[Any], by: Staff | None, now: datetime) -> Done:
+def delete(*, clients: sa.Select[Any], now: datetime) -> Done:
     """Take `clients` (a select of ids) out of every list, end their users' sessions, and stop their letters.
 
     They can be restored for thirty days.
     """
     _record_all("delete", clients)
     users = sa.select(ClientUser.id).where(ClientUser.client_id.in_(clients))
-    db.session.execute(_quiet(sa.delete(Session).where(Session.client_user_id.in_(users))))
-    waiting = sa.and_(OutboundEmail.client_id.in_(clients), OutboundEmail.status == EmailStatus.QUEUED)
-    db.session.execute(
-        _quiet(
-            sa.update(MailingRecipient)
-            .where(MailingRecipient.client_id.in_(clients), MailingRecipient.outcome == RecipientOutcome.QUEUED)
-            .values(outcome=RecipientOutcome.SKIPPED, reason="deleted")
-        )
+    rows_changed(sa.delete(Session).where(Session.client_user_id.in_(users)))
+    rows_changed(
+        sa.update(MailingRecipient)
+        .where(MailingRecipient.client_id.in_(clients), MailingRecipient.outcome == RecipientOutcome.QUEUED)
+        .values(outcome=RecipientOutcome.SKIPPED, reason="deleted")
     )
-    db.session.execute(_quiet(sa.update(OutboundEmail).where(waiting).values(status=EmailStatus.SKIPPED)))
-    changed = db.session.execute(
-        _quiet(
-            sa.update(Client)
-            .where(Client.id.in_(clients), Client.deleted_at.is_(None))
-            .values(deleted_at=now, row_version=Client.row_version + 1)
-        )
-    ).rowcount
+    waiting = sa.and_(OutboundEmail.client_id.in_(clients), OutboundEmail.status == EmailStatus.QUEUED)
+    rows_changed(sa.update(OutboundEmail).where(waiting).values(status=EmailStatus.SKIPPED))
+    changed = rows_changed(
+        sa.update(Client)
+        .where(Client.id.in_(clients), Client.deleted_at.is_(None))
+        .values(deleted_at=now, row_version=Client.row_version + 1)
+    )
     return Done(changed, {})
 
 
-def restore(client: Client, *, by: Staff, now: datetime) -> None:
+def restore(client: Client, *, now: datetime) -> None:
     """Bring a deleted client back. Refused after thirty days."""
     if client.deleted_at is None:
         raise OperationRefused(_("This client is not deleted."))
@@ -119,6 +114,3 @@ def _record_all(action: str, clients: sa.Select[Any]) -> None:
     rows = sa.select(Client.id.label("record_id"), Client.id.label("client_id")).where(Client.id.in_(clients))
     audit.record_many(action, module="clients", rows=rows)
 
-
-def _quiet(statement: Any) -> Any:
-    return statement.execution_options(synchronize_session=False)

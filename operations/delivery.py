@@ -369,7 +369,7 @@ def _anything_held_up() -> bool:
 
 def _only_read() -> None:
     """Let the transaction that begins now not queue among those that write."""
-    if not db.session.in_transaction():
+    if not db.session().in_transaction():
         db.session.connection(execution_options={"reads_only": True})
 
 

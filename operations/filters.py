@@ -6,6 +6,7 @@ ValueError; what cannot be understood never widens a list: it shows no rows.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -94,12 +95,12 @@ class OneOf(Filter):
         self.values = values
 
     def options(self) -> list[tuple[str, str]]:
-        if isinstance(self.values, type):
+        if isinstance(self.values, enum.EnumType):
             return [(member.value, str(member.label)) for member in self.values]
         return self.values()
 
     def clean(self, text: str) -> str:
-        if isinstance(self.values, type):
+        if isinstance(self.values, enum.EnumType):
             return self.values(text)
         if text not in dict(self.options()):
             raise ValueError(text)

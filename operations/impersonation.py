@@ -17,11 +17,10 @@ from sqlalchemy.orm import joinedload
 
 from extensions import db
 from models import AuditEvent, Client, ClientUser, Impersonation, Session, SessionKind, Staff
-from operations import audit
+from operations import audit, settings
 from operations.errors import OperationRefused
 
 RIGHT = "clients.login_as"
-LIMIT = timedelta(minutes=60)
 REASON_LEAST = 3
 REASON_MOST = 500
 CLIENT_LIST = "/admin/clients/"
@@ -49,9 +48,9 @@ def start(
 ) -> Impersonation:
     """Begin a stay of `by` in the panel of `client`, as `user` (its owner by default), for looking only.
 
-    It ends 60 minutes from `now` at the latest and never after the staff session. An earlier stay of the
-    same staff session ends here. Raises OperationRefused when the right is missing, the staff session is not
-    alive, the client is deleted, or the user is blocked or another client's.
+    It ends after the minutes of the settings at the latest, and never after the staff session. An earlier
+    stay of the same staff session ends here. Raises OperationRefused when the right is missing, the staff
+    session is not alive, the client is deleted, or the user is blocked or another client's.
     """
     person = _person(by, client, user or client.owner)
     limit = _end_of_staff_session(staff_session_id, by, now)
@@ -66,7 +65,7 @@ def start(
         reason=reason.strip(),
         return_url=admin_address(return_url),
         started_at=now,
-        expires_at=min(now + LIMIT, limit),
+        expires_at=min(now + timedelta(minutes=settings.get("impersonation_minutes")), limit),
     )
     db.session.add(impersonation)
     db.session.flush()

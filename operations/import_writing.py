@@ -241,7 +241,7 @@ class Writer:
     def _close(self, ids: list[int]) -> None:
         if ids:
             clients = sa.select(Client.id).where(bulk.among(self._connection, Client.id, ids))
-            deletion.delete(clients=clients, by=self._staff, now=self._now)
+            deletion.delete(clients=clients, now=self._now)
 
     def _record(self, changes: Sequence[Change]) -> None:
         actor = audit.current_actor()

@@ -76,7 +76,8 @@ def rehearse(
     """
     stored_name, digest = import_files.keep(file, directory)
     batch = ImportBatch(
-        file_name=import_files.plain_name(file_name), digest=digest, stored_name=stored_name, status=REHEARSED,
+        file_name=import_files.plain_name(file_name), digest=digest, stored_name=stored_name,
+        status=REHEARSED,
         created_at=now, staff_id=by.id if by else None, project_id=wish.project.id if wish.project else None,
     )  # fmt: skip
     try:
@@ -324,7 +325,8 @@ def _dry_run(path: Path, wish: Wish, echo: Callable[[str], Any]) -> dict[str, in
 def _run(path: Path, wish: Wish, skip_bad: bool, echo: Callable[[str], Any]) -> dict[str, int]:
     sheet, now = open_sheet(path), current_time()
     batch = ImportBatch(
-        file_name=import_files.plain_name(path.name), digest=import_files.digest_of(path), source=_source(wish, sheet),
+        file_name=import_files.plain_name(path.name), digest=import_files.digest_of(path),
+        source=_source(wish, sheet),
         status=DONE, created_at=now, done_at=now, project_id=wish.project.id if wish.project else None,
     )  # fmt: skip
     db.session.add(batch)

@@ -112,7 +112,7 @@ def _freeze(mailing: Mailing, draft: Draft, clients: sa.Select[Any], selection: 
     return int(counted[0])
 
 
-def _insert_recipients(rows: sa.Select[Any]) -> None:
+def _insert_recipients(rows: Any) -> None:
     names = ["mailing_id", "client_id", "user_id", "language", "outcome", "reason"]
     db.session.execute(sa.insert(MailingRecipient).from_select(names, rows, include_defaults=False))
 

@@ -123,7 +123,7 @@ def mark_read(ticket: Ticket, *, now: datetime) -> None:
     db.session.expire(ticket)
 
 
-def _own_sessions(user: ClientUser) -> sa.Select[tuple[Session]]:
+def _own_sessions(user: ClientUser) -> sa.Select[Any]:
     return sa.select(Session).where(
         Session.kind == SessionKind.CLIENT,
         Session.client_user_id == user.id,

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from extensions import db, now
+from extensions import db, now, rows_changed
 from models import Client, Selection, Staff
 from operations import client_filters
 from operations.bulk import among
@@ -100,12 +100,11 @@ def forget_old(*, now: datetime, older_than: timedelta = timedelta(days=7)) -> N
 
 def mark_used(selection: Selection) -> None:
     """Note that the selection was carried out; a second time is refused."""
-    won = db.session.execute(
+    won = rows_changed(
         sa.update(Selection)
         .where(Selection.id == selection.id, Selection.used_at.is_(None))
         .values(used_at=now())
-        .execution_options(synchronize_session=False)
-    ).rowcount
+    )
     if not won:
         raise OperationRefused(_("This was done already."))
 

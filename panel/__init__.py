@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Flask
 
-from operations import password_links
+from operations import email_changes, password_links
 from panel import (  # noqa: F401  Each area puts its addresses on the blueprint when it is imported.
     accounts,
     acts,
+    email,
     expenses,
     home,
     invoices,
@@ -36,3 +37,4 @@ def register(app: Flask) -> None:
     app.after_request(impersonating.note_unsafe_request)
     # Letters ask for their links when they are made, by the worker too.
     app.add_template_global(password_links.link_for, "password_link")
+    app.add_template_global(email_changes.link_for, "email_link")

@@ -6,11 +6,12 @@ import sqlalchemy as sa
 from flask import abort, redirect, send_file
 from flask.typing import ResponseReturnValue
 from flask_babel import lazy_gettext as _l
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
 from extensions import db, now
-from models import Attachment, Feature, PenaltyPoint, Ticket, TicketMessage, Violation
-from operations import attachments, profiles
+from models import Attachment, Feature, PenaltyPoint, Ticket, Violation
+from operations import attachments, letters, profiles
+from operations import tickets as tickets_of_clients
 from panel.blueprints import panel
 from panel.frame import render
 from panel.records import LARGEST_ID, one, page_of
@@ -45,7 +46,8 @@ def ticket(number: int) -> ResponseReturnValue:
     return render(
         "panel/tickets/details.html",
         ticket=found,
-        messages=_messages(found),
+        messages=tickets_of_clients.messages_of(found, with_internal=False),
+        html_of=letters.html_of,
         mailing_files=found.mailing.attachments if found.mailing else [],
         is_new=found.client_read_at is None or found.client_read_at < found.updated_at,
         violations=_violations(found),
@@ -85,31 +87,11 @@ def ticket_file(number: int, file_number: int) -> ResponseReturnValue:
     return response
 
 
-def _messages(found: Ticket) -> list[TicketMessage]:
-    statement = (
-        sa.select(TicketMessage)
-        .where(TicketMessage.ticket_id == found.id, TicketMessage.is_internal.is_(False))
-        .options(
-            joinedload(TicketMessage.staff),
-            joinedload(TicketMessage.client_user),
-            selectinload(TicketMessage.attachments),
-        )
-        .order_by(TicketMessage.id)
-    )
-    return list(db.session.scalars(statement).unique())
-
-
 def _attachment(found: Ticket, number: int) -> Attachment:
-    """A file of a message that the client sees, or of the mailing that the ticket came from; else 404."""
-    if not 0 < number <= LARGEST_ID:
-        abort(404)
-    visible = sa.select(TicketMessage.id).where(
-        TicketMessage.ticket_id == found.id, TicketMessage.is_internal.is_(False)
-    )
-    belongs = Attachment.message_id.in_(visible)
-    if found.mailing_id is not None:
-        belongs = sa.or_(belongs, Attachment.mailing_id == found.mailing_id)
-    attachment = db.session.scalar(sa.select(Attachment).where(Attachment.id == number, belongs))
+    """A file that the client may read; 404 for any other."""
+    attachment = None
+    if 0 < number <= LARGEST_ID:
+        attachment = tickets_of_clients.attachment_of(found, number, with_internal=False)
     return attachment if attachment is not None else abort(404)
 
 

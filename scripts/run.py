@@ -29,6 +29,8 @@ import sqlalchemy as sa  # noqa: E402  (the checkout has to be on the path first
 import config  # noqa: E402
 
 DEMO = ("--clients", "300", "--seed", "1")
+# Where web, mail catcher and its pages are. For the last two the next free port will do as well.
+PORTS = {"PORT": "5000", "SMTP_PORT": "1025", "LETTERS_PORT": "8025"}
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 35
 PARENT_DEATH_SIGNAL = 1
@@ -67,17 +69,18 @@ def environment() -> tuple[dict[str, str], str | None]:
     """Return the environment of all processes, and where letters are read (None: a mail server is set)."""
     environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', '')}"
-    environ.setdefault("PORT", "5000")
     environ.setdefault("DATA_DIR", str(ROOT / "data"))
-    if not environ["PORT"].isdigit() or not 0 < int(environ["PORT"]) < 65536:
-        raise CannotRun("PORT: expected a number from 1 to 65535")
+    for name, usual in PORTS.items():
+        environ.setdefault(name, usual)
+        if not environ[name].isdigit() or not 0 < int(environ[name]) < 65536:
+            raise CannotRun(f"{name}: expected a number from 1 to 65535")
     if not is_free(int(environ["PORT"])):
         raise CannotRun(f"port {environ['PORT']} is taken; PORT=5001 make run takes another")
     environ.setdefault("PUBLIC_URL", address(environ))
     if environ.get("SMTP_URL"):
         return environ, None
-    environ["SMTP_URL"] = f"smtp://127.0.0.1:{free_port(1025)}"
-    return environ, f"http://127.0.0.1:{free_port(8025)}/"
+    environ["SMTP_URL"] = f"smtp://127.0.0.1:{free_port(int(environ['SMTP_PORT']))}"
+    return environ, f"http://127.0.0.1:{free_port(int(environ['LETTERS_PORT']))}/"
 
 
 def address(environ: dict[str, str]) -> str:

@@ -12,14 +12,16 @@ from pathlib import Path
 WHMCS_HEADINGS = (
     "id", "uuid", "firstname", "lastname", "companyname", "email", "address1", "address2", "city", "state",
     "postcode", "country", "phonenumber", "tax_id", "password", "currency", "defaultgateway", "credit",
-    "securityqid", "securityqans", "datecreated", "notes", "billingcid", "groupid", "cardtype", "cardlastfour",
-    "cardnum", "bankname", "bankacct", "lastlogin", "ip", "host", "status", "language", "emailoptout",
+    "securityqid", "securityqans", "datecreated", "notes", "billingcid", "groupid", "cardtype",
+    "cardlastfour", "cardnum", "bankname", "bankacct", "lastlogin", "ip", "host", "status", "language",
+    "emailoptout",
     "marketing_emails_opt_in", "created_at", "updated_at",
 )  # fmt: skip
 FOSSBILLING_HEADINGS = (
     "id", "aid", "client_group_id", "role", "email", "pass", "status", "type", "first_name", "last_name",
-    "phone_cc", "phone", "company", "company_vat", "company_number", "address_1", "address_2", "city", "state",
-    "postcode", "country", "notes", "currency", "lang", "ip", "referred_by", "created_at", "updated_at",
+    "phone_cc", "phone", "company", "company_vat", "company_number", "address_1", "address_2", "city",
+    "state", "postcode", "country", "notes", "currency", "lang", "ip", "referred_by",
+    "created_at", "updated_at",
 )  # fmt: skip
 SECRETS = ("$2y$10$PaSsWoRdHaSh", "my first dog", "4111111111111111", "40702810900000001234")
 
@@ -46,7 +48,8 @@ COMPANIES = (
 )
 STREETS = ("ул. Ленина, д. 5", "пр-т Мира, 12-34", "10 Downing St", "Hauptstraße 7", "Calle Mayor, 1")
 CITIES = (("RU", "Москва", "+7.916"), ("RU", "Казань", "+7.843"), ("GB", "London", "+44.2079"),
-          ("DE", "Berlin", "+49.3012"), ("ES", "Madrid", "+34.9123"), ("US", "New York", "+1.212555"))  # fmt: skip
+          ("DE", "Berlin", "+49.3012"), ("ES", "Madrid", "+34.9123"),
+          ("US", "New York", "+1.212555"))  # fmt: skip
 NOTES = (
     "", "", "Платит вовремя.",
     'Просил "скидку";\nперезвонить после 18:00\n\nи не раньше',
@@ -60,14 +63,14 @@ def whmcs_rows(count: int, *, seed: int = 1, first_id: int = 1001) -> Iterator[d
     chance = random.Random(seed)
     for number in range(count):
         country, city, phone = chance.choice(CITIES)
-        local = f"client{number - 7 if number % 40 == 39 else number}"
+        own = number - 7 if number % 40 == 39 else number
         row = {
             "id": str(first_id + number),
             "uuid": f"{chance.getrandbits(64):016x}",
             "firstname": chance.choice(FIRST_NAMES),
             "lastname": chance.choice(LAST_NAMES),
             "companyname": chance.choice(COMPANIES) if chance.random() < 0.4 else "",
-            "email": f"{local}@example-{number % 900}.com" if number % 40 != 39 else f"{local}@example-{(number - 7) % 900}.com",
+            "email": f"client{own}@example-{own % 900}.com",
             "address1": chance.choice(STREETS),
             "address2": chance.choice(("", "кв. 7", "floor 3")),
             "city": city,
@@ -103,8 +106,8 @@ def spoil_whmcs(rows: Iterable[dict[str, str]], *, every: int = 30) -> Iterator[
     """Among good rows, now and then one that cannot come in."""
     spoilers = (
         {"email": "no address"}, {"email": ""}, {"country": "Narnia"}, {"datecreated": "soon"},
-        {"firstname": "", "lastname": "", "companyname": ""}, {"status": "Asleep"}, {"phonenumber": "call me"},
-        {"id": ""},
+        {"firstname": "", "lastname": "", "companyname": ""}, {"status": "Asleep"},
+        {"phonenumber": "call me"}, {"id": ""},
     )  # fmt: skip
     for number, row in enumerate(rows):
         is_bad = number % every == every - 1
@@ -147,7 +150,7 @@ def fossbilling_rows(count: int, *, seed: int = 2) -> Iterator[dict[str, str]]:
 def as_csv(
     rows: Iterable[dict[str, str]], *, delimiter: str = ",", headings: Iterable[str] | None = None
 ) -> str:
-    """The rows as CSV, lines ended as PHP and Excel do; `headings` instead of the rows' own, in their order."""
+    """The rows as CSV, lines ended as PHP and Excel do; `headings` instead of the rows' own."""
     every = iter(rows)
     first = next(every)
     text = io.StringIO()

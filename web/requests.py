@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 import uuid
-from typing import Any
+from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from flask import Flask, abort, current_app, g, has_request_context, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import refresh
-from flask_login import current_user
+from flask_login import current_user, login_user
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import joinedload
 from werkzeug import Response
@@ -61,7 +61,7 @@ def register(app: Flask) -> None:
     app.before_request(enforce_policy)
     app.after_request(set_headers)
     # The checks of forms' tokens come after the description of the request, so that a refusal has an id too.
-    app.before_request_funcs[None].sort(key=lambda function: function not in {describe_request})
+    app.before_request_funcs[None].sort(key=lambda function: function is not describe_request)
 
 
 def describe_request() -> None:
@@ -136,7 +136,7 @@ def _load_client_user(number: int) -> ClientUser | None:
 
 def policy_for(app: Flask, endpoint: str) -> Policy | None:
     """What the endpoint demands, or None where nothing was said (then nobody may)."""
-    if endpoint in {"static"}:
+    if endpoint == "static":
         return Policy("anyone")
     view = app.view_functions[endpoint]
     marked = policy_of(view)
@@ -184,8 +184,6 @@ def _impersonation_ended() -> bool:
 
 
 def _next_page() -> str:
-    from urllib.parse import urlencode
-
     return urlencode({"next": request.full_path.rstrip("?")}) if request.path not in {"/admin/", "/panel/"} else ""
 
 
@@ -256,8 +254,6 @@ def _is_known() -> bool:
 
 def log_in(person: Staff | ClientUser) -> None:
     """Make the session this person's, under a new token; its end is fixed now and does not move."""
-    from flask_login import login_user
-
     settings = current_app.config["SETTINGS"]
     session.renew()  # type: ignore[attr-defined]
     login_user(person)

@@ -247,7 +247,7 @@ def test_what_is_not_there_and_what_has_no_token(boss: FlaskClient) -> None:
 
 
 def test_names_of_files_are_names_only(app: Flask, boss: FlaskClient) -> None:
-    for name in ("../../etc/passwd", r"C:\my\<u>.csv", "я" * 300 + ".csv"):
+    for name in ("../../etc/passwd", "/my/<u>.csv", "я" * 300 + ".csv"):
         address = rehearse(boss, as_csv(whmcs_rows(1)), name=name)
         assert "<u>" not in boss.get(address).text
     with app.app_context():

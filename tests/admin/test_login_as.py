@@ -371,6 +371,8 @@ FORBIDDEN = [
     "/login",
     "/reset-password",
     "/reset-password/set",
+    "/panel/email",
+    "/confirm-email",
 ]
 
 
@@ -403,6 +405,7 @@ def test_buttons_for_what_is_the_client_s_alone_are_not_shown(app: Flask, inside
     allow_changes(inside)
     page = inside.get("/panel/profile/").text
     assert "/panel/password" not in page
+    assert "/panel/email" not in page
     assert "/panel/profile/sessions/" not in page
 
 

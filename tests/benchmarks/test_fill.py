@@ -1,4 +1,4 @@
-"""What is measured: the filled database is as it says, and the limit shows the rows that the product shows."""
+"""What is measured: a filled database is as it says, and the limit shows the rows that the product shows."""
 
 from __future__ import annotations
 
@@ -83,8 +83,10 @@ def test_limit_shows_the_rows_of_the_product(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", filled.url)
     monkeypatch.setenv("BARE_STAFF", "1")
+    monkeypatch.setenv("BARE_KEY", "of this test")
     monkeypatch.setenv("BARE_NOW", cases.BARE_NOW)
-    bare = bare_flask.create_app().test_client()
+    limit = bare_flask.create_app()
+    bare = limit.test_client()
     assert bare.get("/clients/a").status_code == 403
     bare.get("/login")
     run.log_in(client, filled)
@@ -96,6 +98,7 @@ def test_limit_shows_the_rows_of_the_product(
             assert rows
             assert (len(rows) == 1) == (case.code == "d2")
             assert Answer(mine.status_code, mine.text).rows == rows, case.title
+    limit.extensions["database"].close()
 
 
 @pytest.mark.engine("sqlite")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ def get(url: str) -> str:
         return str(response.read().decode())
 
 
+def free_ports(count: int) -> list[str]:
+    with ExitStack() as open_sockets:
+        sockets = [open_sockets.enter_context(listening_socket()) for _position in range(count)]
+        return [str(each.getsockname()[1]) for each in sockets]
+
+
 def children(pid: int) -> set[int]:
     listed = subprocess.run(
         ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
@@ -33,9 +40,14 @@ def children(pid: int) -> set[int]:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process of `make run` on a free port, and its address."""
-    with listening_socket() as probe:
-        port = probe.getsockname()[1]
-    environ = {"PATH": os.environ["PATH"], "PORT": str(port), "DATA_DIR": str(tmp_path / "data")}
+    port, smtp_port, letters_port = free_ports(3)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "DATA_DIR": str(tmp_path / "data"),
+        "PORT": port,
+        "SMTP_PORT": smtp_port,
+        "LETTERS_PORT": letters_port,
+    }
     process = subprocess.Popen(
         [sys.executable, "scripts/run.py"],
         cwd=ROOT,

@@ -70,8 +70,9 @@ def a_full_client() -> Client:
     assert owner is not None
     owner.phone = "+74951234567"
     db.session.add(Consent(client_user_id=owner.id, kind="news", withdrawn_at=client.registered_at))
-    db.session.add(Payer(client_id=client.id, name="x", country="RU", tax_id="770", postal_address="Москва, 1",
-                         is_default=True))  # fmt: skip
+    payer = Payer(client_id=client.id, name="x", country="RU", tax_id="770", postal_address="Москва, 1")
+    payer.is_default = True
+    db.session.add(payer)
     db.session.commit()
     return client
 
@@ -85,8 +86,9 @@ def test_all_of_a_client_is_in_its_row() -> None:
         "id": str(client.id), "project": client.project.name, "name": "Наш «Свет»", "username": "anna",
         "legal_status": "sole_proprietor", "company": 'АО "Свет"; филиал', "contact_person": "Anna Person",
         "email": "anna@client.example", "phone": "'+74951234567", "verified_phone": "'+79161234567",
-        "address": "Москва, 1", "tax_id": "770", "country": "RU", "language": "en", "characterization": "conflict",
-        "groups": "VIP;Опт", "note": "Первая\nвторая, =1", "referred_by": "'@friend",
+        "address": "Москва, 1", "tax_id": "770", "country": "RU", "language": "en",
+        "characterization": "conflict", "groups": "VIP;Опт",
+        "note": "Первая\nвторая, =1", "referred_by": "'@friend",
         "marketing_emails_opt_in": "0", "registration_ip": "2001:db8::1",
         "created_at": "2020-02-03T04:05:06.789012+00:00", "status": "active", "balance": "-5.00",
         "currency": client.project.currency, "active_services": "0",

@@ -11,7 +11,7 @@ from flask import Flask
 
 from extensions import db, now
 from models import AuditEvent, Client, ClientUser, Impersonation, Role, Session, SessionKind, Staff
-from operations import impersonation
+from operations import impersonation, settings
 from operations.errors import OperationRefused
 from tests.support import people
 from tests.support.people import Person
@@ -78,6 +78,12 @@ def test_a_stay_begins_as_the_owner_for_looking_only_and_for_an_hour(house: Hous
         stay.id,
     )
     assert (event.module, event.client_id) == ("clients", house.anna.client_id)
+
+
+def test_how_long_a_stay_lasts_is_a_setting(house: House) -> None:
+    settings.change("impersonation_minutes", 15)
+    stay = house.start(house.anna)
+    assert stay.expires_at - stay.started_at == timedelta(minutes=15)
 
 
 def test_a_stay_never_outlives_the_staff_session(house: House) -> None:

@@ -37,7 +37,7 @@ def test_who_wrote_for_whom_is_said(app: Flask, as_anna: FlaskClient, annas: Boo
         db.session.commit()
     page = as_anna.get(f"/panel/tickets/{annas.ticket}/").text
     assert "Staff olga (staff) for Anna User" in page
-    assert "&lt;b&gt;Hello&lt;/b&gt;<br>second line" in page
+    assert "&lt;b&gt;Hello&lt;/b&gt;<br>\nsecond line" in page
 
 
 def test_a_new_ticket_is_marked_until_the_client_says_it_is_read(
