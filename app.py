@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import timedelta
 from typing import Any
@@ -25,6 +26,8 @@ def create_app(settings: config.Settings | None = None, **overrides: Any) -> Fla
     """
     if settings is None:
         settings = _settings_or_exit()
+    # What the desk writes (database, attachments, keys) is its own business.
+    os.umask(0o077)
     app = Flask(__name__)
     app.config.from_mapping(_flask_configuration(settings))
     app.config.update(overrides)

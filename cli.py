@@ -102,6 +102,7 @@ def demo_data(clients: int, seed: int) -> None:
         path.touch(mode=0o600)
         path.write_text(f"admin {password}\n")
         click.echo(f"Log in at /admin/login as admin with the password {password}")
+        click.echo(f"The client user {demo.client_login()} has it as well, at /login.")
 
 
 @_command("import-clients")

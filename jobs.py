@@ -24,7 +24,15 @@ from flask import Flask
 
 from extensions import db, now
 from models import Heartbeat, IdempotencyKey, LoginFailure, Session
-from operations import attachments, delivery, impersonation, mailing_start, mailings, selections
+from operations import (
+    attachments,
+    delivery,
+    impersonation,
+    letter_queue,
+    mailing_start,
+    mailings,
+    selections,
+)
 
 log = logging.getLogger("clientdesk.jobs")
 
@@ -52,7 +60,7 @@ def start_mailings() -> None:
 
 def take_back_letters() -> None:
     """Queue again what dead workers have left, and note which mailings are through."""
-    if count := delivery.take_back(now=now()):
+    if count := letter_queue.take_back(now=now()):
         log.warning("%s letters of a dead worker are queued again", count)
     mailings.finish(now=now())
     db.session.commit()

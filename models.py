@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
-from flask_babel import get_locale
+from flask_babel import get_locale, lazy_pgettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.ext.mutable import MutableDict
@@ -135,7 +135,7 @@ class ViolationStatus(LabelledEnum):
 
 class FieldType(LabelledEnum):
     TEXT = "text", _l("Text")
-    NUMBER = "number", _l("Number")
+    NUMBER = "number", lazy_pgettext("type of a field", "Number")
     DATE = "date", _l("Date")
     CHOICE = "choice", _l("Choice")
     YES_NO = "yes_no", _l("Yes or no")

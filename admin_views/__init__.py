@@ -121,6 +121,7 @@ def register(app: Flask) -> None:
         admin.add_view(view)
     app.extensions["desk_views"] = {view.module: view for view in made}
     app.before_request(find_scope)
+    app.context_processor(frame.everywhere)
 
 
 def find_scope() -> None:

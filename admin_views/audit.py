@@ -19,7 +19,7 @@ class AuditView(ModuleView):
     can_create = can_edit = can_delete = False
     column_list = ("id", "at", "actor", "ip", "module", "record_id", "action", "changes")
     column_labels = {
-        "id": _l("Code"), "at": _l("When"), "actor": _l("Who"), "ip": _l("From"), "module": _l("Module"),
+        "id": _l("Code"), "at": _l("When"), "actor": _l("Who"), "ip": _l("IP address"), "module": _l("Module"),
         "record_id": _l("Record"), "action": _l("Action"), "changes": _l("What"),
     }  # fmt: skip
     column_export_list = ("id", "at", "actor", "ip", "module", "record_id", "client_id", "action", "before", "after")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask import abort, flash, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
-from flask_babel import format_decimal, ngettext
+from flask_babel import format_decimal, ngettext, pgettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
@@ -364,7 +364,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
             ]},
             {"title": _("Client"), "rows": [
                 (_("Project"), record.project.name),
-                (_("Status"), record.legal_status.label),
+                (pgettext("customer", "Status"), record.legal_status.label),
                 (_("Company name"), record.company_name),
                 (_("Registered"), cells.show(record.registered_at)),
                 (_("Registration address"), record.registration_ip),

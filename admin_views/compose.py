@@ -100,20 +100,43 @@ class Composing:
     def _earlier(self) -> dict[str, Any]:
         """What an earlier message of the same selection said (`from`): one that was called back, say."""
         number = request.args.get("from", "")
-        earlier = db.session.get(Mailing, int(number)) if number.isascii() and number.isdigit() and len(number) < 10 else None
+        earlier = (
+            db.session.get(Mailing, int(number))
+            if number.isascii() and number.isdigit() and len(number) < 10
+            else None
+        )
         if earlier is None or earlier.selection_id != self.selection.id:
             return {}
-        names = ("category", "forbid_replies", "move_to_sender", "strict_language", "send_email", "attach_to_email")
-        texts = {f"{part}_{code}": getattr(earlier, part).get(code, "") for part in ("subject", "text") for code in LANGUAGES}
+        names = (
+            "category",
+            "forbid_replies",
+            "move_to_sender",
+            "strict_language",
+            "send_email",
+            "attach_to_email",
+        )
+        texts = {
+            f"{part}_{code}": getattr(earlier, part).get(code, "")
+            for part in ("subject", "text")
+            for code in LANGUAGES
+        }
         return {name: getattr(earlier, name) for name in names} | texts
 
     def _take_files(self) -> None:
         """Keep what was uploaded, now or with the same form before; a refusal stands beside the field."""
-        kept = [file for token in request.form.getlist("kept_file") if (file := attachments.from_token(token))]
-        uploads = [file for file in request.files.getlist("attachments") if isinstance(file, FileStorage) and file.filename]
+        kept = [
+            file for token in request.form.getlist("kept_file") if (file := attachments.from_token(token))
+        ]
+        uploads = [
+            file
+            for file in request.files.getlist("attachments")
+            if isinstance(file, FileStorage) and file.filename
+        ]
         self.files = kept
         try:
-            self.files = attachments.store_all([(file.stream, file.filename or "") for file in uploads], kept=kept)
+            self.files = attachments.store_all(
+                [(file.stream, file.filename or "") for file in uploads], kept=kept
+            )
         except OperationRefused as refusal:
             self._file_error = refusal.message
         else:
@@ -136,13 +159,17 @@ class Composing:
     def _auto_fill(self) -> None:
         """Put a ready answer into the languages it is there in."""
         try:
-            chosen = db.session.get(ResponseTemplate, filters.whole_number(request.form.get("response_template", "")))
+            chosen = db.session.get(
+                ResponseTemplate, filters.whole_number(request.form.get("response_template", ""))
+            )
         except ValueError:
             chosen = None
         if chosen is None:
             flash(_("Choose a ready text first."), "warning")
             return
-        for row in db.session.scalars(sa.select(ResponseTemplate).where(ResponseTemplate.name == chosen.name)):
+        for row in db.session.scalars(
+            sa.select(ResponseTemplate).where(ResponseTemplate.name == chosen.name)
+        ):
             self.form[f"subject_{row.language}"].data = row.subject
             self.form[f"text_{row.language}"].data = row.text
 
@@ -173,11 +200,14 @@ class Composing:
             template="mailing_test",
             to=self.staff.email,
             language=to.language,
-            context={"subject": Subject(draft.subject[to.language]).for_(to),
-                     "text": Text(draft.text[to.language]).for_(to), "recipient": to.name},
+            context={
+                "subject": Subject(draft.subject[to.language]).for_(to),
+                "text": Text(draft.text[to.language]).for_(to),
+                "recipient": to.name,
+            },
             project=db.session.get_one(Project, client.project_id),
             now=now(),
-        )  # fmt: skip
+        )
 
     def _send(self) -> ResponseReturnValue | None:
         if not self._check():
@@ -200,9 +230,16 @@ class Composing:
     def _create(self) -> Mailing:
         moment = now()
         key = request.form.get("idempotency_key") or f"selection-{self.selection.id}"
-        fields = [(name, text) for name, text in request.form.items(multi=True) if name not in {"csrf_token", "kept_file"}]
+        fields = [
+            (name, text)
+            for name, text in request.form.items(multi=True)
+            if name not in {"csrf_token", "kept_file"}
+        ]
         taken = idempotency.begin(
-            principal=self.staff.get_id(), key=f"mailing:{key}", content=idempotency.fingerprint(fields), now=moment
+            principal=self.staff.get_id(),
+            key=f"mailing:{key}",
+            content=idempotency.fingerprint(fields),
+            now=moment,
         )
         mailing = mailings.create(
             by=self.staff,
@@ -224,7 +261,12 @@ class Composing:
 
     def _sent_before(self, before: idempotency.OtherForm) -> ResponseReturnValue:
         """Back, changed, and sent again: said as such; the next press sends it as a new message."""
-        flash(_("This form has been sent already, with another content. Send again to make it a message of its own."), "error")
+        flash(
+            _(
+                "This form was sent already, with another content. Send again to send it as well."
+            ),
+            "error",
+        )
         self.form.renew_key()
         return self.page(), 409
 
@@ -240,36 +282,48 @@ class Composing:
         draft = self.form.draft()
         plan = mailing_plan.plan(draft, self.clients, selection=self.selection)
         self.position = min(max(1, self.position), max(1, plan.tickets))
-        return str(self.view.render(
-            "admin/mailings/new.html",
-            form=self.form,
-            selection=self.selection,
-            conditions=selections.describe(self.selection),
-            plan=plan,
-            languages_by_code=LANGUAGES,
-            macros=list(macros.REGISTRY.values()),
-            ready_texts=self._ready_texts(),
-            files=[(file, attachments.token_for(file)) for file in self.files],
-            preview=self._preview_of(draft) if self.shows_preview else None,
-            position=self.position,
-            send_label=self._send_label(plan),
-            mail_is_off=self.view.mail_is_off(),
-            back_url=self.selection.url or "/admin/clients/",
-        ))  # fmt: skip
+        return str(
+            self.view.render(
+                "admin/mailings/new.html",
+                form=self.form,
+                selection=self.selection,
+                conditions=selections.describe(self.selection),
+                plan=plan,
+                languages_by_code=LANGUAGES,
+                macros=list(macros.REGISTRY.values()),
+                ready_texts=self._ready_texts(),
+                files=[(file, attachments.token_for(file)) for file in self.files],
+                preview=self._preview_of(draft) if self.shows_preview else None,
+                position=self.position,
+                send_label=self._send_label(plan),
+                mail_is_off=self.view.mail_is_off(),
+                back_url=self.selection.url or "/admin/clients/",
+            )
+        )
 
     def _preview_of(self, draft: Draft) -> dict[str, Any] | None:
         to = self._addressee(draft)
         if to is None or not draft.text.get(to.language):
             return None
-        subject, text = Subject(draft.subject.get(to.language, "")).for_(to), Text(draft.text[to.language]).for_(to)
-        return {"to": to, "subject": subject, "html": letters.html_of(text), "language": LANGUAGES[to.language]}
+        subject, text = (
+            Subject(draft.subject.get(to.language, "")).for_(to),
+            Text(draft.text[to.language]).for_(to),
+        )
+        return {
+            "to": to,
+            "subject": subject,
+            "html": letters.html_of(text),
+            "language": LANGUAGES[to.language],
+        }
 
     def _addressee(self, draft: Draft) -> Addressee | None:
         return mailing_plan.addressee(draft, self.clients, position=self.position, staff=self.staff)
 
     def _ready_texts(self) -> list[tuple[int, str]]:
         """Ready answers, one for each name, in whatever languages they are there."""
-        rows = sa.select(sa.func.min(ResponseTemplate.id), ResponseTemplate.name).group_by(ResponseTemplate.name)
+        rows = sa.select(sa.func.min(ResponseTemplate.id), ResponseTemplate.name).group_by(
+            ResponseTemplate.name
+        )
         return [(number, name) for number, name in db.session.execute(rows.order_by(ResponseTemplate.name))]
 
     def _send_label(self, plan: Plan) -> str:
@@ -277,10 +331,22 @@ class Composing:
         count = format_decimal(plan.tickets)
         if self.form.send_at.data is not None:
             when = format_datetime(self.form.send_at.data, "dd.MM.yyyy HH:mm")
-            return ngettext("Send to %(count)s client at %(when)s", "Send to %(count)s clients at %(when)s",
-                            plan.tickets, count=count, when=when)  # fmt: skip
+            return ngettext(
+                "Send to %(count)s client at %(when)s",
+                "Send to %(count)s clients at %(when)s",
+                plan.tickets,
+                count=count,
+                when=when,
+            )
         minutes = self.form.recall_minutes.data
         if not minutes:
-            return ngettext("Send to %(count)s client now", "Send to %(count)s clients now", plan.tickets, count=count)
-        return ngettext("Send to %(count)s client in %(minutes)s min", "Send to %(count)s clients in %(minutes)s min",
-                        plan.tickets, count=count, minutes=minutes)  # fmt: skip
+            return ngettext(
+                "Send to %(count)s client now", "Send to %(count)s clients now", plan.tickets, count=count
+            )
+        return ngettext(
+            "Send to %(count)s client in %(minutes)s min",
+            "Send to %(count)s clients in %(minutes)s min",
+            plan.tickets,
+            count=count,
+            minutes=minutes,
+        )

@@ -14,7 +14,11 @@ def send(attachment: Attachment) -> Response:
     if not path.is_file():
         abort(404)
     response = send_file(
-        path, mimetype=attachment.content_type, as_attachment=True, download_name=attachment.file_name, max_age=0
+        path,
+        mimetype=attachment.content_type,
+        as_attachment=True,
+        download_name=attachment.file_name,
+        max_age=0,
     )
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response.headers["Cache-Control"] = "no-store"

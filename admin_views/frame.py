@@ -5,21 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from flask import current_app, g, request, session
+from flask import current_app, g, has_request_context, request, session
 from flask_babel import gettext as _
+from flask_login import current_user
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
 
 from admin_views.cells import in_currency
 from admin_views.client_badges import badges_of
 from extensions import db
 from models import Client, Staff, Ticket, TicketStatus
-from operations import filters
+from operations import filters, settings
+from web.requests import is_staff_path
+
+
+def everywhere() -> dict[str, Any]:
+    """For templates under /admin: the frame for staff, the provider's name for all."""
+    if not has_request_context() or request.endpoint is None or not is_staff_path():
+        return {}
+    try:
+        person = current_user._get_current_object()
+        frame = context(person) if isinstance(person, Staff) else {"language_url": "/admin/language"}
+        return {"brand_name": settings.get("provider_name"), **frame}
+    except SQLAlchemyError:
+        # An error page is shown with or without a database.
+        return {"brand_name": "Clientdesk"}
 
 
 def context(person: Staff) -> dict[str, Any]:
     """What templates/layout/admin.html reads."""
     return {
-        "brand_name": "Clientdesk",
         "account": {"name": person.shown_name, "role": person.role.name, "url": "/admin/profile"},
         "menu_groups": menu(person),
         "language_url": "/admin/language",

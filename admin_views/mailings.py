@@ -86,7 +86,9 @@ class MailingsView(ComposePages, ModuleView):
     scope_column = "id"
 
     def scope_condition(self, client_id: int) -> Any:
-        return Mailing.id.in_(sa.select(MailingRecipient.mailing_id).where(MailingRecipient.client_id == client_id))
+        return Mailing.id.in_(
+            sa.select(MailingRecipient.mailing_id).where(MailingRecipient.client_id == client_id)
+        )
 
     def row_title(self, row: Mailing) -> str:
         return str(row)
@@ -180,13 +182,18 @@ class MailingsView(ComposePages, ModuleView):
     @needs("clients.message")
     def cancel_view(self) -> ResponseReturnValue:
         """Send no more letters of a mailing."""
-        return self._do(lambda mailing: mailings.cancel(mailing, now=now()), _("Cancelled. What was sent stays sent."))
+        return self._do(
+            lambda mailing: mailings.cancel(mailing, now=now()), _("Cancelled. What was sent stays sent.")
+        )
 
     @expose("/retry/", methods=("POST",))
     @needs("clients.message")
     def retry_view(self) -> ResponseReturnValue:
         """Try the failed letters of a mailing again."""
-        return self._do(lambda mailing: mailings.retry_failed(mailing, now=now()), _("The failed letters are queued again."))
+        return self._do(
+            lambda mailing: mailings.retry_failed(mailing, now=now()),
+            _("The failed letters are queued again."),
+        )
 
     def _do(self, change: Callable[[Mailing], Any], said: str) -> ResponseReturnValue:
         mailing = self.posted_or_404()
@@ -219,19 +226,31 @@ class MailingsView(ComposePages, ModuleView):
             ("pause", _("Pause"), "player-pause", status == "sending"),
             ("resume", _("Resume"), "player-play", status == "paused"),
             ("cancel", _("Cancel the rest"), "player-stop", status in {"sending", "paused"}),
-            ("retry", _("Retry failed"), "refresh", bool(figures["failed"]) and status in {"sending", "paused", "sent"}),
+            (
+                "retry",
+                _("Retry failed"),
+                "refresh",
+                bool(figures["failed"]) and status in {"sending", "paused", "sent"},
+            ),
         ]
-        return [{"name": name, "label": label, "icon": icon} for name, label, icon, wanted in offered if wanted]
+        return [
+            {"name": name, "label": label, "icon": icon} for name, label, icon, wanted in offered if wanted
+        ]
 
     def _lines(self, mailing: Mailing) -> list[dict[str, Any]]:
         """How many were left out, for each reason."""
         counts = db.session.execute(
             sa.select(MailingRecipient.reason, sa.func.count())
-            .where(MailingRecipient.mailing_id == mailing.id, MailingRecipient.outcome == RecipientOutcome.SKIPPED)
+            .where(
+                MailingRecipient.mailing_id == mailing.id,
+                MailingRecipient.outcome == RecipientOutcome.SKIPPED,
+            )
             .group_by(MailingRecipient.reason)
         )
         words = mailing_plan.reasons()
-        return [{"reason": reason, "label": words.get(reason, reason), "count": count} for reason, count in counts]
+        return [
+            {"reason": reason, "label": words.get(reason, reason), "count": count} for reason, count in counts
+        ]
 
     def _failures(self, mailing: Mailing) -> list[OutboundEmail]:
         return list(
@@ -253,7 +272,9 @@ class MailingsView(ComposePages, ModuleView):
         if not db.session.scalar(
             sa.select(Heartbeat.id).where(Heartbeat.seen_at > now() - WORKER_MISSED_AFTER).limit(1)
         ):
-            found.append(_("No worker is running. Nothing is sent until one is started (flask --app app worker)."))
+            found.append(
+                _("No worker is running. Nothing is sent until one is started (flask --app app worker).")
+            )
         error = db.session.scalar(
             sa.select(OutboundEmail.last_error)
             .where(OutboundEmail.mailing_id == mailing.id, OutboundEmail.status == EmailStatus.QUEUED,
@@ -261,10 +282,17 @@ class MailingsView(ComposePages, ModuleView):
             .limit(1)
         )  # fmt: skip
         if error:
-            found.append(_("Some letters could not be sent yet and are tried again. The last answer: %(error)s", error=error))
+            found.append(
+                _(
+                    "Some letters could not be sent yet and are tried again. The last answer: %(error)s",
+                    error=error,
+                )
+            )
         return found
 
-    def _recipients(self, mailing: Mailing, outcome: str, reason: str) -> tuple[list[MailingRecipient], int | None]:
+    def _recipients(
+        self, mailing: Mailing, outcome: str, reason: str
+    ) -> tuple[list[MailingRecipient], int | None]:
         """A page of recipients by client, and the code after which the next one begins."""
         try:
             after = filters.whole_number(request.args["after"]) if request.args.get("after") else 0
@@ -295,15 +323,34 @@ class EmailsView(ModuleView):
     module = "emails"
     icon = "mail"
     can_create = can_edit = can_delete = False
-    column_list = ("id", "recipient", "client", "mailing", "status", "attempts", "next_attempt_at", "last_error", "sent_at")
+    column_list = (
+        "id",
+        "recipient",
+        "client",
+        "mailing",
+        "status",
+        "attempts",
+        "next_attempt_at",
+        "last_error",
+        "sent_at",
+    )
     column_details_list = (
         "recipient", "client", "mailing", "ticket", "project", "template", "language", "status", "attempts",
         "created_at", "next_attempt_at", "sent_at", "last_error", "message_id",
     )  # fmt: skip
-    column_export_list = ("id", "recipient", "status", "attempts", "last_error", "created_at", "sent_at", "message_id")
+    column_export_list = (
+        "id",
+        "recipient",
+        "status",
+        "attempts",
+        "last_error",
+        "created_at",
+        "sent_at",
+        "message_id",
+    )
     column_labels = {
         "id": _l("Code"),
-        "recipient": _l("To"),
+        "recipient": _l("Recipient"),
         "client": _l("Client"),
         "mailing": _l("Mailing"),
         "ticket": _l("Ticket"),

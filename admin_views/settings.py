@@ -9,9 +9,10 @@ from flask.typing import ResponseReturnValue
 from flask_admin import BaseView
 from flask_admin.base import expose
 from flask_babel import gettext as _
-from wtforms import Form, StringField
+from wtforms import StringField
 
 from extensions import db
+from forms.base import Form
 from operations import settings
 from operations.errors import OperationRefused
 from web.access import Policy

@@ -26,7 +26,7 @@ class StaffView(ModuleView):
     create_label = _l("New staff member")
     column_list = ("id", "username", "full_name", "email", "role", "is_active", "last_login_at")
     column_labels = {
-        "id": _l("Code"), "username": _l("Username"), "full_name": _l("Name"), "email": _l("E-mail"),
+        "id": _l("Code"), "username": _l("Username"), "full_name": _l("Full name"), "email": _l("E-mail"),
         "role": _l("Role"), "is_active": _l("May log in"), "last_login_at": _l("Last login"),
         "language": _l("Language"), "time_zone": _l("Time zone"),
     }  # fmt: skip

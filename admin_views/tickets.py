@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import pgettext
 from flask_login import current_user
 from sqlalchemy.orm import joinedload
 
@@ -67,8 +68,8 @@ class TicketsView(ModuleView):
             (_("All"), {}),
             (_("Active requests"), {"status": "waiting_staff"}),
             (_("Mine"), {"assignee": str(current_user.id)}),
-            (_("Waiting for the client"), {"status": "waiting_client"}),
-            (_("Closed"), {"status": "closed"}),
+            (pgettext("tickets", "Waiting for the client"), {"status": "waiting_client"}),
+            (pgettext("tickets", "Closed"), {"status": "closed"}),
         ]
         now_shown = {name: request.args[name] for name in ("status", "assignee") if request.args.get(name)}
         none = {"status": None, "assignee": None, "after": None, "before": None}

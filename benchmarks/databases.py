@@ -107,11 +107,15 @@ class Store:
         """Stop the server; the databases stay."""
         if not self._serves:
             return
-        pid_file = self._server / "postmaster.pid"
+        pid_file, copy = self._server / "postmaster.pid", self._server.with_name("binaries")
         os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
         deadline = time.monotonic() + SECONDS_TO_STOP
         while pid_file.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
+        if copy.is_symlink():
+            # Where the server's programs were copied to, for who may not enter the checkout.
+            shutil.rmtree(copy.resolve())
+            copy.unlink()
         self._serves = False
 
     def remove(self) -> None:

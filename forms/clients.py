@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, Form, PasswordField, StringField, TextAreaField
+from flask_babel import lazy_pgettext
+from wtforms import BooleanField, PasswordField, StringField, TextAreaField
 from wtforms.validators import EqualTo, InputRequired, Length, StopValidation
 
+from forms.base import Form
 from forms.fields import CountryField, EnumField, LookupField, PlainText, RecordField, RecordsField, tidy
 from models import (
     AffiliateProgram,
@@ -61,7 +63,7 @@ class CreateClientForm(Form):
     email = line(_l("E-mail"), 254, InputRequired(FILLED), Email(), description=_l("Where notifications are sent."))
     country = CountryField(_l("Country"))
     language = EnumField(_l("Language"), kind=Language, default=Language.EN)
-    legal_status = EnumField(_l("Status"), kind=LegalStatus, default=LegalStatus.INDIVIDUAL)
+    legal_status = EnumField(lazy_pgettext("customer", "Status"), kind=LegalStatus, default=LegalStatus.INDIVIDUAL)
     company_name = line(_l("Company name"), 200, RequiredForCompany())
     contact_person = line(_l("Contact person (full name)"), 200, InputRequired(FILLED))
     send_welcome = BooleanField(
@@ -74,7 +76,7 @@ class EditClientForm(Form):
 
     name = line(_l("Name"), 200, InputRequired(FILLED))
     project = RecordField(_l("Project"), model=Project)
-    legal_status = EnumField(_l("Status"), kind=LegalStatus)
+    legal_status = EnumField(lazy_pgettext("customer", "Status"), kind=LegalStatus)
     company_name = line(_l("Company name"), 200, RequiredForCompany())
     contact_person = line(_l("Contact person (full name)"), 200)
     email = line(_l("E-mail"), 254, InputRequired(FILLED), Email())

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, FileField, Form
+from wtforms import BooleanField, FileField
 from wtforms.validators import StopValidation
 
+from forms.base import Form
 from forms.clients import line
 from forms.fields import CountryField, RecordField
 from models import Project

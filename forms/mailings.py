@@ -8,12 +8,13 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, Form, HiddenField, IntegerField, MultipleFileField, StringField, TextAreaField
+from wtforms import BooleanField, HiddenField, IntegerField, MultipleFileField, StringField, TextAreaField
 from wtforms.validators import NumberRange, StopValidation
 from wtforms.widgets import TextInput
 
 from config import LANGUAGES
 from extensions import now
+from forms.base import Form
 from forms.fields import LocalMomentField, PlainText, RecordField, tidy
 from models import TicketCategory
 from operations import mailing_plan
@@ -100,7 +101,7 @@ class MailingForm(Form):
         return valid
 
 
-for _code, _name in LANGUAGES.items():
+for _code in LANGUAGES:
     setattr(
         MailingForm,
         f"subject_{_code}",
@@ -109,5 +110,7 @@ for _code, _name in LANGUAGES.items():
     setattr(
         MailingForm,
         f"text_{_code}",
-        TextAreaField(_l("Text"), [PlainText(one_line=False)], filters=[tidy], render_kw={"rows": 14, "lang": _code}),
+        TextAreaField(
+            _l("Text"), [PlainText(one_line=False)], filters=[tidy], render_kw={"rows": 14, "lang": _code}
+        ),
     )

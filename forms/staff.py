@@ -29,7 +29,7 @@ class PasswordForm(RefusableForm):
 
 
 class ProfileForm(RefusableForm):
-    full_name = StringField(_l("Name"), [Length(max=200), PlainText(one_line=True)], filters=[tidy],
+    full_name = StringField(_l("Full name"), [Length(max=200), PlainText(one_line=True)], filters=[tidy],
                             description=_l("Clients see it under your letters."))  # fmt: skip
     language = EnumField(_l("Language"), kind=Language)
     time_zone = SelectField(_l("Time zone"), choices=lambda: [(zone, zone) for zone in sorted(available_timezones())])

@@ -17,8 +17,10 @@ def render_item(kind, item, _autogen_context):
 
 
 def include_name(name, kind, _parents):
-    """Leave alone the tables that the search index of SQLite is made of."""
-    return not (kind == "table" and name is not None and name.startswith("client_search"))
+    """Leave alone what only one engine has for searching: SQLite's tables, PostgreSQL's indexes of triples."""
+    if kind == "table":
+        return name is None or not name.startswith("client_search")
+    return not (kind == "index" and name in {"ix_clients_search_text", "ix_clients_name_part"})
 
 
 def run() -> None:

@@ -7,7 +7,6 @@ converted or looked into beyond its first bytes.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 import unicodedata
@@ -102,7 +101,7 @@ def store(stream: IO[bytes], file_name: str, *, room: int = LARGEST_TOTAL) -> St
 def store_all(
     uploads: Iterable[tuple[IO[bytes], str]], *, kept: Iterable[StoredFile] = ()
 ) -> list[StoredFile]:
-    """Keep several files (content and name) beside those `kept` before; refuses too many, and too large ones."""
+    """Keep several files (content and name) beside those `kept` before; refuses too many or too large."""
     files = list(kept)
     for stream, name in uploads:
         if len(files) >= MOST_FILES:
@@ -191,12 +190,19 @@ def _content_type(name: str, stream: IO[bytes]) -> str:
 
 def _copy(stream: IO[bytes], path: Path, room: int, name: str) -> tuple[int, str]:
     size, digest = 0, hashlib.sha256()
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+    path.touch(mode=0o600, exist_ok=False)
+    with path.open("wb") as target:
         while chunk := stream.read(CHUNK):
             size += len(chunk)
             if size > room:
-                raise _refused(_("%(name)s is too large: %(size)s MB at most, %(total)s MB in all.", name=name,
-                                 size=LARGEST_FILE >> 20, total=LARGEST_TOTAL >> 20))  # fmt: skip
+                raise _refused(
+                    _(
+                        "%(name)s is too large: %(size)s MB at most, %(total)s MB in all.",
+                        name=name,
+                        size=LARGEST_FILE >> 20,
+                        total=LARGEST_TOTAL >> 20,
+                    )
+                )
             digest.update(chunk)
             target.write(chunk)
     if not size:

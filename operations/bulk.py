@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
 
 import sqlalchemy as sa
 
 Row = tuple[Any, ...]
-MOST_VALUES = 32_000  # SQLite takes so many in one statement, and some more
+MOST_VALUES = 8000  # SQLite takes so many in one statement, and some more
 
 
 def insert(connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[Row]) -> None:
@@ -68,4 +69,8 @@ def _bound(dialect: sa.Dialect, columns: Sequence[sa.Column[Any]], rows: Iterabl
 
 
 def _processor(dialect: sa.Dialect, column: sa.Column[Any]) -> Callable[[Any], Any] | None:
-    return column.type.dialect_impl(dialect).bind_processor(dialect)
+    processor = column.type.dialect_impl(dialect).bind_processor(dialect)
+    if processor is None or isinstance(column.type, sa.JSON):
+        return processor
+    # The same few moments, amounts and enums stand in very many rows.
+    return lru_cache(maxsize=1024)(processor)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import get_locale
+from flask_babel import get_locale, lazy_pgettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
@@ -109,7 +109,7 @@ FILTERS: dict[str, Filter] = {
         Day("registered_to", _l("Registered to"), Client.registered_at, upper=True),
         Record("group", _l("Group"), None, ClientGroup, _in_group),
         Record("characterization", _l("Characterization"), Client.characterization_id, Characterization),
-        OneOf("legal_status", _l("Status"), Client.legal_status, LegalStatus),
+        OneOf("legal_status", lazy_pgettext("customer", "Status"), Client.legal_status, LegalStatus),
         OneOf("country", _l("Country"), Client.country, _countries),
         Amount("balance_below", _l("Balance below"), Client.balance, above=False),
         Amount("balance_above", _l("Balance above"), Client.balance, above=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
@@ -14,6 +14,7 @@ from operations import audit, demo_books, demo_catalogue, passwords
 from operations.demo_billing import Billing
 from operations.demo_catalogue import Catalogue
 from operations.demo_clients import Clients, Subject
+from operations.demo_news import News
 from operations.demo_rows import Rows, triggers_aside
 from operations.demo_support import AT_RISK, Support
 from operations.errors import OperationRefused
@@ -28,12 +29,13 @@ def create(*, clients: int, seed: int, now: datetime) -> str | None:
     Everything but passwords follows from `clients`, `seed` and `now`. Staff are `admin` and one for each of
     the first roles, named after it (`owner`, `support`…); they and the users of the first client share one
     password, which is returned. Where `admin` is there already, its password holds for all of them, and None
-    is returned. Refuses a database that has clients, and less than 20 of them.
+    is returned. Refuses a database that has clients already, and to make fewer than 20 of them.
     """
     if db.session.scalar(sa.select(Client.id).limit(1)) is not None:
         raise OperationRefused(_("This database has clients already. Demo data is for an empty one."))
     if clients < LEAST:
         raise OperationRefused(_("At least %(count)s clients, please.", count=LEAST), field="clients")
+    now = now.astimezone(UTC)
     password, password_hash = _password()
     catalogue = demo_catalogue.create(password_hash=password_hash, now=now)
     rng = random.Random(f"{clients} clients, seed {seed}")
@@ -41,14 +43,17 @@ def create(*, clients: int, seed: int, now: datetime) -> str | None:
     made = Clients(rng, rows, catalogue, total=clients, password_hash=password_hash, now=now)
     billing = Billing(rng, rows, total=clients, now=now)
     support = Support(rng, rows, catalogue, now=now)
+    news = News(rng, rows, catalogue, now=now)
     with triggers_aside(db.session.connection()):
         for subject in made.make():
             stopped_for = support.add(subject)
             billing.add(subject, violation_id=stopped_for, is_at_risk=subject.id == AT_RISK)
+            news.add(subject)
             _tell(rows, catalogue, subject)
             if subject.id % CHUNK == 0:
                 rows.write()
         rows.finish()
+    news.finish()
     demo_books.number_documents()
     audit.record("demo", module="settings", after={"clients": clients, "seed": seed})
     return password

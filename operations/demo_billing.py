@@ -17,9 +17,11 @@ from operations.demo_rows import Rows, shuffled_shares
 # The first clients have a year behind them, so that plots show something; all others two months.
 LONG_HISTORY, SHORT_HISTORY = 12, 2
 WITH_LONG_HISTORY = 300
+# The client whose panel one can log in to has something to show in it.
+SHOWN_CLIENT = 1
 STANDINGS = {
-    Standing.EVEN: 0.68,
-    Standing.AHEAD: 0.15,
+    Standing.EVEN: 0.38,
+    Standing.AHEAD: 0.45,
     Standing.ASKED: 0.07,
     Standing.ON_CREDIT: 0.06,
     Standing.UNPAID: 0.04,
@@ -69,8 +71,11 @@ class Billing:
         With `violation_id` its services are stopped for that violation; those of who is at risk all run.
         """
         standing = next(self._standings)
+        is_shown = subject.id == SHOWN_CLIENT
         if is_at_risk or violation_id is not None:
             standing = Standing.EVEN
+        elif is_shown:
+            standing = Standing.AHEAD
         purse = Purse(subject, standing)
         stopped = SuspensionReason.UNPAID if standing is Standing.UNPAID else None
         if violation_id is not None:
@@ -78,7 +83,7 @@ class Billing:
         # What is sold nowhere else must not be stopped by and by.
         wanted = [] if stopped or is_at_risk else self._not_yet_sold(subject.shop)
         # Who owes something has something that runs.
-        all_run = is_at_risk or standing in {Standing.ASKED, Standing.ON_CREDIT}
+        all_run = is_at_risk or is_shown or standing in {Standing.ASKED, Standing.ON_CREDIT}
         sales = self._sales(purse, wanted, stopped, all_run=all_run)
         statuses = [self._service(sale, violation_id) for sale in sales]
         subject.row["active_services"] = statuses.count(ServiceStatus.ACTIVE)
@@ -97,7 +102,7 @@ class Billing:
         self, purse: Purse, wanted: list[ForSale], stopped: SuspensionReason | None, *, all_run: bool
     ) -> Iterator[Sale]:
         """What the client has: the products `wanted`, which run, and some others."""
-        least = max(len(wanted), 2 if all_run else int(stopped is not None))
+        least = max(len(wanted), 3 if all_run else int(stopped is not None))
         for number in range(max(self._rng.choice((0, 1, 1, 2, 2, 3)), least)):
             is_wanted = number < len(wanted)
             product = wanted[number] if is_wanted else self._rng.choice(purse.subject.shop.products)

@@ -132,6 +132,7 @@ class Catalogue:
     characterizations: dict[str, int]
     categories: tuple[int, ...]
     abuse: int
+    news: int
 
 
 def create(*, password_hash: str, now: datetime) -> Catalogue:
@@ -151,6 +152,7 @@ def create(*, password_hash: str, now: datetime) -> Catalogue:
         characterizations=_characterizations(),
         categories=tuple(categories),
         abuse=abuse,
+        news=_news_category(),
     )
     _templates(catalogue)
     _features()
@@ -279,6 +281,17 @@ def _categories() -> list[int]:
         found += made
     found.sort(key=lambda category: category.name.get("en") == "Abuse")
     return [category.id for category in found]
+
+
+def _news_category() -> int:
+    """The first category of news; made when there is none."""
+    found = db.session.scalar(sa.select(sa.func.min(TicketCategory.id)).where(TicketCategory.is_news))
+    if found is None:
+        made = TicketCategory(name={"en": "News", "ru": "Новости"}, is_news=True)
+        db.session.add(made)
+        db.session.flush()
+        found = made.id
+    return int(found)
 
 
 def _templates(catalogue: Catalogue) -> None:

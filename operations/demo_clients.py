@@ -47,6 +47,7 @@ class Subject:
     row: dict[str, Any] = field(default_factory=dict)
     second: Shop | None = None
     owner_id: int = 0
+    is_unsubscribed: bool = False
     payer_id: int | None = None
 
     @property
@@ -248,6 +249,7 @@ class Clients:
         )
         if self._rng.random() < 0.06:
             self._unsubscribe(subject, user_id)
+            subject.is_unsubscribed |= is_owner
         return user_id
 
     def _unsubscribe(self, subject: Subject, user_id: int) -> None:

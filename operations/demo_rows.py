@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from extensions import Labelled, LabelledEnum, Money, UTCDateTime, db
+from extensions import Money, db
+from operations import bulk
 
 T = TypeVar("T")
 BLOCK = 200
@@ -28,6 +30,7 @@ SEARCH = "INSERT INTO client_search (client_search) VALUES ('rebuild')"
 ORDER = (
     "clients", "client_users", "consents", "client_group_members", "client_projects", "client_notes",
     "payers", "accounts", "tickets", "ticket_messages", "violations", "penalty_points", "services",
+    "mailing_recipients", "outbound_emails",
     "discounts", "invoices", "invoice_lines", "payments", "expenses", "ledger_entries", "acts", "act_lines",
     "audit_events",
 )  # fmt: skip
@@ -62,8 +65,15 @@ class Rows:
         """Put all rows kept so far into their tables."""
         for name, rows in self._waiting.items():
             if rows:
-                insert(self._connection, db.metadata.tables[name], rows)
+                self._insert(db.metadata.tables[name], rows)
                 rows.clear()
+
+    def _insert(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        names = tuple(rows[0])
+        for amount in [name for name in names if isinstance(table.c[name].type, Money)]:
+            for row in rows:
+                row[amount] = _amount(row[amount])
+        bulk.insert(self._connection, table, names, list(map(itemgetter(*names), rows)))
 
     def finish(self) -> None:
         """Write what is left, and tell PostgreSQL which ids are taken and how the tables look now."""
@@ -77,18 +87,6 @@ class Rows:
                 )
             )
         self._connection.exec_driver_sql("ANALYZE")
-
-
-def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert `rows`, with the columns of the first, past SQLAlchemy: on PostgreSQL by COPY."""
-    names = tuple(rows[0])
-    values = _bound(connection.dialect, [table.c[name] for name in names], map(itemgetter(*names), rows))
-    columns = ", ".join(f'"{name}"' for name in names)
-    if connection.dialect.name == "postgresql":
-        _copy(connection, f'COPY "{table.name}" ({columns}) FROM STDIN', values)
-        return
-    marks = ", ".join("?" * len(names))
-    connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({columns}) VALUES ({marks})', list(values))  # noqa: S608
 
 
 @contextmanager
@@ -123,43 +121,9 @@ def _postgresql_triggers() -> tuple[list[str], list[str]]:
     )
 
 
-def _copy(connection: sa.Connection, statement: str, values: Iterable[tuple[Any, ...]]) -> None:
-    driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in values:
-            copy.write_row(row)
-
-
-def _bound(
-    dialect: sa.Dialect, columns: Sequence[sa.Column[Any]], rows: Iterable[tuple[Any, ...]]
-) -> Iterator[tuple[Any, ...]]:
-    """The values as the driver wants them, converted a column at a time."""
-    by_column = list(zip(*rows, strict=True))
-    for position, column in enumerate(columns):
-        processor = _processor(dialect, column)
-        if processor is not None:
-            by_column[position] = tuple(map(processor, by_column[position]))
-    return zip(*by_column, strict=True)
-
-
-def _processor(dialect: sa.Dialect, column: sa.Column[Any]) -> Callable[[Any], Any] | None:
-    """What makes the driver's value of one of ours; the frequent kinds without SQLAlchemy's detours."""
-    if isinstance(column.type, Money):
-        return None
-    if isinstance(column.type, Labelled):
-        return _value_of_enum
-    if isinstance(column.type, UTCDateTime):
-        return _sqlite_time if dialect.name == "sqlite" else None
-    return column.type.dialect_impl(dialect).bind_processor(dialect)
-
-
-def _value_of_enum(member: LabelledEnum | None) -> str | None:
-    return None if member is None else member.value
-
-
-def _sqlite_time(moment: datetime | None) -> str | None:
-    """The text that SQLAlchemy keeps for a time; it has to be in UTC."""
-    return None if moment is None else moment.isoformat(" ", "microseconds").removesuffix("+00:00")
+@lru_cache(maxsize=1024)
+def _amount(hundredths: int | None) -> Decimal | None:
+    return None if hundredths is None else Decimal(hundredths).scaleb(-2)
 
 
 def shuffled_shares(rng: random.Random, total: int, shares: Mapping[T, float]) -> Iterator[T]:

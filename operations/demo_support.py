@@ -103,6 +103,8 @@ class Support:
                 "status": status,
                 "assignee_id": staff_id if has_answer else None,
                 "sender_id": staff_id if words[0].is_staff else None,
+                "replies_allowed": True,
+                "mailing_id": None,
                 "reference": base64.b32encode(self._rng.randbytes(10)).decode(),
                 "created_at": words[0].at,
                 "updated_at": words[-1].at,

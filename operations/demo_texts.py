@@ -123,6 +123,24 @@ VIOLATION = {
     ),
 }
 
+# Subject and text per language, as they are sent to everybody.
+NEWS = {
+    EN: (
+        "News of %project_name%: backups every six hours",
+        (
+            "Dear %client_person%,\n\nfrom now on we copy your data every six hours instead of once a day. "
+            "You need not do anything, and the price stays the same.\n\n%admin_name%"
+        ),
+    ),
+    RU: (
+        "Новости %project_name%: копии каждые шесть часов",
+        (
+            "Здравствуйте, %client_person%!\n\nТеперь мы копируем данные каждые шесть часов, а не раз "
+            "в день. Делать ничего не нужно, цена не меняется.\n\n%admin_name%"
+        ),
+    ),
+}
+
 NOTES = {
     EN: (
         "Calls in the evening only.",

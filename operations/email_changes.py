@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from flask import current_app
 from flask_babel import gettext as _
 from itsdangerous import BadData, URLSafeSerializer
+from sqlalchemy.exc import IntegrityError
 
 from extensions import db
 from models import Client, ClientUser
@@ -67,7 +68,7 @@ def read(token: str, now: datetime) -> tuple[ClientUser, str] | None:
 
 
 def confirm(token: str, *, now: datetime) -> ClientUser | None:
-    """Make the new address the user's, and the owner's the client's where both were the same; tell the old one.
+    """Make the new address the user's, and the client's where the owner's was the same; tell the old one.
 
     None where the link is dead, or somebody else has taken the address meanwhile.
     """
@@ -79,7 +80,11 @@ def confirm(token: str, *, now: datetime) -> ClientUser | None:
     if user.is_owner and (user.client.email or "").lower() == before.lower():
         user.client.email = address
     user.email = address
-    db.session.flush()
+    try:
+        db.session.flush()
+    except IntegrityError:
+        # Somebody else has confirmed the same address at the same time.
+        return None
     if before:
         _write(user, "email_changed", before, now, {"email": address})
     return user

@@ -1,4 +1,4 @@
-"""Forms that must have one effect: the key they carry is kept with the answer, and answered the same again."""
+"""Forms that must have one effect: their key is kept with the answer, and answered the same again."""
 
 from __future__ import annotations
 

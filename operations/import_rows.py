@@ -23,6 +23,7 @@ LIMITS = {
     "address": 500, "tax_id": 40, "referral_source": 300, "username": 80, "note": 60_000, "group": 120,
     "groups": 4_000,
 }  # fmt: skip
+SHORTEST_LIMIT = min(LIMITS.values())
 LANGUAGES = {
     "en": Language.EN, "eng": Language.EN, "english": Language.EN, "английский": Language.EN,
     "ru": Language.RU, "rus": Language.RU, "russian": Language.RU, "русский": Language.RU,
@@ -266,7 +267,7 @@ class RowReader:
         for name, place in self._places:
             text = cells[place]
             if text and name not in texts:
-                text = self._clean(text, name)
+                text = text if _is_clean(text) else self._clean(text, name)
                 if text:
                     texts[name] = text
         return texts
@@ -293,6 +294,19 @@ class RowReader:
         if (code, values) not in self._reasons:
             self._reasons.append((code, values))
         return ""
+
+
+def _is_clean(text: str) -> bool:
+    """Whether one look shows that there is nothing to clean; most cells are like that."""
+    return (
+        text.isascii()
+        and text.isprintable()
+        and text[0] > "'"
+        and text[-1] != " "
+        and "  " not in text
+        and "&" not in text
+        and len(text) <= SHORTEST_LIMIT
+    )
 
 
 _SAID = {

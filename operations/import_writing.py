@@ -38,12 +38,12 @@ NOT_IN_USERNAMES = re.compile(r"[^a-z0-9._-]+")
 CLIENT_COLUMNS = (
     "id", "project_id", "name", "legal_status", "company_name", "contact_person", "email", "country",
     "language", "verified_phone", "note", "referral_source", "characterization_id", "registered_at",
-    "registration_ip", "external_id", "external_source", "import_batch_id", "deleted_at", "custom",
+    "registration_ip", "external_id", "external_source", "import_batch_id", "deleted_at",
     "owner_username", "usernames",
 )  # fmt: skip
 USER_COLUMNS = (
     "id", "client_id", "username", "password_hash", "full_name", "email", "phone", "language",
-    "is_owner", "permissions", "created_at",
+    "is_owner", "created_at",
 )  # fmt: skip
 ACCOUNT_COLUMNS = ("client_id", "project_id", "currency", "balance", "credit_limit")
 PAYER_COLUMNS = (
@@ -138,13 +138,13 @@ class Writer:
             row.email, row.country, row.language, row.verified_phone, row.note, row.referral_source,
             self._characterizations.get(row.characterization.lower(), self._ordinary),
             row.registered_at or self._now, row.registration_ip, row.key, self._source, self._batch_id,
-            self._now if row.is_closed else None, {}, username, username,
+            self._now if row.is_closed else None, username, username,
         )  # fmt: skip
 
     def _user(self, row: Incoming, client_id: int, id_: int, username: str) -> bulk.Row:
         return (
             id_, client_id, username, NO_PASSWORD, row.contact_person, row.user_email, row.phone,
-            row.language, True, [], row.registered_at or self._now,
+            row.language, True, row.registered_at or self._now,
         )  # fmt: skip
 
     def _account(self, row: Incoming, client_id: int) -> bulk.Row:

@@ -81,8 +81,13 @@ class Content:
 
 def render(template: str, *, language: str, context: Mapping[str, Any], project_name: str) -> Content:
     """What stands in a letter of templates/email/`template`, in `language`."""
-    values = {**context, "language": language, "project_name": project_name, "panel_url": f"{public_url()}/panel/",
-              "as_html": html_of}  # fmt: skip
+    values = {
+        **context,
+        "language": language,
+        "project_name": project_name,
+        "panel_url": f"{public_url()}/panel/",
+        "as_html": html_of,
+    }
     with force_locale(language):
         return Content(
             subject=LINE_ENDS.sub(" ", render_template(f"email/{template}/subject.txt", **values)).strip(),

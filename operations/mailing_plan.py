@@ -214,7 +214,7 @@ CLIENT_COLUMNS = (
 
 def addressee_from(columns: Any, language: str, staff_name: str) -> Addressee:
     """The addressee of a row of CLIENT_COLUMNS."""
-    return Addressee(*columns, language, staff_name, panel_url())
+    return Addressee._make((*columns, language, staff_name, panel_url()))
 
 
 def panel_url() -> str:

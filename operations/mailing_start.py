@@ -142,7 +142,7 @@ def _open_tickets(mailing: Mailing, now: datetime) -> int:
         ids = bulk.reserve_ids(connection, tickets, len(chunk))
         opened, written = [], []
         for ticket_id, row in zip(ids, chunk, strict=True):
-            to = Addressee(*row[1:], str(row[0]), staff_name, panel_url)
+            to = Addressee._make((*row[1:], str(row[0]), staff_name, panel_url))
             subject, text = subjects[to.language].for_(to), texts[to.language].for_(to)
             opened.append((ticket_id, to.client_id, subject, new_reference(), *of_all_tickets.values()))
             written.append((ticket_id, text, *of_all_messages.values()))
@@ -216,8 +216,21 @@ def _queue_letters(mailing: Mailing, now: datetime) -> None:
         .where(MailingRecipient.mailing_id == mailing.id, MailingRecipient.outcome == RecipientOutcome.QUEUED)
         .order_by(Client.id)
     )
-    names = ["mailing_id", "client_id", "ticket_id", "project_id", "recipient", "domain", "language", "message_id",
-             "priority", "status", "next_attempt_at", "created_at", "context"]  # fmt: skip
+    names = [
+        "mailing_id",
+        "client_id",
+        "ticket_id",
+        "project_id",
+        "recipient",
+        "domain",
+        "language",
+        "message_id",
+        "priority",
+        "status",
+        "next_attempt_at",
+        "created_at",
+        "context",
+    ]
     db.session.execute(sa.insert(OutboundEmail).from_select(names, rows, include_defaults=False))
 
 

@@ -65,7 +65,9 @@ def body(text: str) -> tuple[str, bytes]:
         return "7bit", text.replace("\n", "\r\n").encode()
     content = text.replace("\n", "\r\n").encode("utf-8", "replace")
     if len(content) - len(text.replace("\n", "\r\n")) < len(text) // 4:
-        return "quoted-printable", binascii.b2a_qp(content, istext=True)
+        # Where the text itself has no line end, the ones put in are of the wrong kind.
+        encoded = binascii.b2a_qp(content, istext=True)
+        return "quoted-printable", encoded.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return "base64", in_base64(content)
 
 
@@ -134,7 +136,8 @@ class Envelope:
         if "\n" in own.replace("\r\n", "") or "\n" in message_id:
             raise BadLetter("a header with a line end in it")
         start = (
-            f"To: {to}\r\nSubject: {header(_one_line(subject))}\r\nDate: {_date(date.replace(microsecond=0))}\r\n"
+            f"To: {to}\r\nSubject: {header(_one_line(subject))}\r\n"
+            f"Date: {_date(date.replace(microsecond=0))}\r\n"
             f"Message-ID: {message_id}\r\n{own}"
         )
         return b"".join(

@@ -99,9 +99,11 @@ def _by_pattern(plain: str, country: str) -> str | None:
     if rule is None:
         return None
     if rule.prefix is not None and (found := rule.prefix.match(national)) and found.end():
-        if not rule.plain_prefix or rule.pattern.fullmatch(national):
+        stripped = national[len(rule.plain_prefix) :]
+        with_prefix, without = rule.pattern.fullmatch(national), rule.pattern.fullmatch(stripped)
+        if not rule.plain_prefix or (with_prefix and without):
             return None
-        national = national[len(rule.plain_prefix) :]
+        national = national if with_prefix else stripped
     is_usual = len(national) in rule.lengths and rule.pattern.fullmatch(national)
     return f"+{code}{national}" if is_usual else None
 

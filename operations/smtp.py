@@ -18,6 +18,8 @@ ASK_AFTER = 10
 CLOSE_AFTER = 30
 LOGIN_WANTED = {530, 534, 535, 538}
 CLOSING = 421
+OK = 250
+GO_ON = 354
 
 
 class Unreachable(Exception):
@@ -63,21 +65,53 @@ class Connection:
             self._used_at = time.monotonic()
 
     def send(self, *, sender: str, to: str, letter: bytes) -> None:
-        """Hand one letter over; when this returns the server has it. Raises any of the three."""
+        """Hand one letter over; when this returns the server has it. Raises any of the three.
+
+        Both addresses must be fit for an envelope already, and the letter's lines end as lines of letters do.
+        """
         if self._smtp is None:
             raise Unreachable("not connected")
         try:
-            self._smtp.sendmail(sender, [to], letter, mail_options=self._options(sender, to))
-        except smtplib.SMTPRecipientsRefused as error:
-            raise self._refusal(*error.recipients[to]) from error
-        except smtplib.SMTPServerDisconnected as error:
-            raise self._lost(error) from error
+            self._hand_over(self._smtp, sender, to, letter)
         except smtplib.SMTPResponseException as error:
             raise self._refusal(error.smtp_code, error.smtp_error) from error
         except (OSError, smtplib.SMTPException) as error:
             raise self._lost(error) from error
         finally:
             self._used_at = time.monotonic()
+
+    def _hand_over(self, smtp: smtplib.SMTP, sender: str, to: str, letter: bytes) -> None:
+        options = self._options(smtp, sender, to, len(letter))
+        commands = [f"MAIL FROM:<{sender}>{options}", f"RCPT TO:<{to}>", "DATA"]
+        if smtp.has_extn("pipelining"):
+            smtp.send("".join(f"{command}\r\n" for command in commands).encode())
+            replies = [smtp.getreply() for _command in commands]
+        else:
+            replies = []
+            while len(replies) < len(commands) and all(code < 400 for code, _text in replies):
+                smtp.send(f"{commands[len(replies)]}\r\n".encode())
+                replies.append(smtp.getreply())
+        self._end_if_refused(smtp, replies)
+        smtp.send(
+            letter.replace(b"\r\n.", b"\r\n..") + (b".\r\n" if letter.endswith(b"\r\n") else b"\r\n.\r\n")
+        )
+        code, text = smtp.getreply()
+        if code != OK:
+            raise smtplib.SMTPResponseException(code, text)
+
+    def _end_if_refused(self, smtp: smtplib.SMTP, replies: list[tuple[int, bytes]]) -> None:
+        """Raise the first refusal among the replies to MAIL, RCPT and DATA; the server waits for the next."""
+        refusal = next(((code, text) for code, text in replies if code >= 400 or code < 200), None)
+        if refusal is None:
+            return
+        if replies[-1][0] == GO_ON:
+            # It was told all three at once and asks for the letter: it gets an empty one, for nobody.
+            smtp.send(b".\r\n")
+            smtp.getreply()
+        if refusal[0] != CLOSING:
+            smtp.send(b"RSET\r\n")
+            smtp.getreply()
+        raise smtplib.SMTPResponseException(*refusal)
 
     @property
     def is_open(self) -> bool:
@@ -143,13 +177,14 @@ class Connection:
         except (OSError, smtplib.SMTPException):
             return False
 
-    def _options(self, sender: str, to: str) -> list[str]:
-        """What MAIL needs; an address with foreign letters before the @ needs a server that knows them."""
+    def _options(self, smtp: smtplib.SMTP, sender: str, to: str, size: int) -> str:
+        """What MAIL says beside the sender; foreign letters before the @ need a server that knows them."""
+        options = f" SIZE={size}" if smtp.has_extn("size") else ""
         if sender.isascii() and to.isascii():
-            return []
-        if self._smtp is None or not self._smtp.has_extn("smtputf8"):
+            return options
+        if not smtp.has_extn("smtputf8"):
             raise Refused(550, "the mail server takes no such address")
-        return ["SMTPUTF8"]
+        return f"{options} SMTPUTF8"
 
     def _refusal(self, code: int, message: bytes | str) -> Exception:
         if code == CLOSING or code < 400:

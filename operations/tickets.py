@@ -84,7 +84,7 @@ def attachment_of(ticket: Ticket, number: int, *, with_internal: bool) -> Attach
     readable = sa.select(TicketMessage.id).where(TicketMessage.ticket_id == ticket.id)
     if not with_internal:
         readable = readable.where(TicketMessage.is_internal.is_(False))
-    belongs = Attachment.message_id.in_(readable)
+    belongs: sa.ColumnElement[bool] = Attachment.message_id.in_(readable)
     if ticket.mailing_id is not None:
         belongs = sa.or_(belongs, Attachment.mailing_id == ticket.mailing_id)
     return db.session.scalar(sa.select(Attachment).where(Attachment.id == number, belongs))

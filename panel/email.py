@@ -65,9 +65,10 @@ def change_email() -> ResponseReturnValue:
 
 def _ask(user: ClientUser, form: EmailForm) -> bool:
     """Queue the letter, or put what is wrong beside the field."""
+    if not passwords.verify(user.password_hash, form.current_password.data or ""):
+        form.refuse(OperationRefused(_("This is not your present password."), field="current_password"))
+        return False
     try:
-        if not passwords.verify(user.password_hash, form.current_password.data or ""):
-            raise OperationRefused(_("This is not your present password."), field="current_password")
         email_changes.ask(user, email=form.email.data or "", now=now())
     except OperationRefused as refusal:
         db.session.rollback()

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from extensions import db
 from operations.errors import OperationRefused
@@ -20,6 +20,7 @@ log = logging.getLogger("clientdesk.web")
 
 def register(app: Flask) -> None:
     app.register_error_handler(CSRFError, stale_form)
+    app.register_error_handler(SecurityError, wrong_host)
     app.register_error_handler(HTTPException, refused)
     app.register_error_handler(OperationRefused, operation_refused)
     app.register_error_handler(DBAPIError, database_fault)
@@ -28,6 +29,11 @@ def register(app: Flask) -> None:
 
 def stale_form(error: CSRFError) -> ResponseReturnValue:
     return page(400, _("This form is too old, or came from another page. Go back, reload the page and try again."))
+
+
+def wrong_host(error: SecurityError) -> ResponseReturnValue:
+    """A request for a host that is not ours: a line of text, for no address can be built for such a host."""
+    return Response(_("This host is not served here."), status=400, mimetype="text/plain")
 
 
 def refused(error: HTTPException) -> ResponseReturnValue:

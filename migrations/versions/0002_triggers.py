@@ -92,6 +92,7 @@ def _sqlite():
         "CREATE VIRTUAL TABLE client_search USING fts5"
         "(search_text, name, content='clients', content_rowid='id', tokenize='trigram')"
     )
+    op.execute("INSERT INTO client_search (client_search) VALUES ('rebuild')")
     for name, occasion, body in _sqlite_triggers():
         op.execute(f"CREATE TRIGGER {name} {occasion} BEGIN {body}; END")
 

@@ -73,17 +73,19 @@ def upgrade():
     tables.reflect(op.get_bind(), only=["roles", "characterizations", "ticket_categories", "features", "projects"])
     json = sa.JSON()
     roles = sa.table("roles", sa.column("name"), sa.column("permissions", json))
-    op.bulk_insert(roles, [{"name": name, "permissions": given} for name, given in ROLES.items()])
-    op.bulk_insert(tables.tables["characterizations"], CHARACTERIZATIONS)
+    _first(roles, [{"name": name, "permissions": given} for name, given in ROLES.items()])
+    _first(tables.tables["characterizations"], CHARACTERIZATIONS)
     categories = sa.table("ticket_categories", sa.column("name", json), sa.column("is_news", sa.Boolean))
-    op.bulk_insert(categories, CATEGORIES)
-    op.bulk_insert(
-        tables.tables["features"],
-        [{"code": code, "is_enabled": enabled} for code, enabled in FEATURES.items()],
-    )
-    op.bulk_insert(tables.tables["projects"], [{"name": "Main", "currency": "EUR"}])
+    _first(categories, CATEGORIES)
+    _first(tables.tables["features"], [{"code": code, "is_enabled": enabled} for code, enabled in FEATURES.items()])
+    _first(tables.tables["projects"], [{"name": "Main", "currency": "EUR"}])
+
+
+def _first(table, rows):
+    """Insert the rows into a table that has none: whoever comes back from a downgrade has his own."""
+    if not op.get_bind().scalar(sa.select(sa.exists(sa.select(sa.literal(1)).select_from(table)))):
+        op.bulk_insert(table, rows)
 
 
 def downgrade():
-    for table in ("projects", "features", "ticket_categories", "characterizations", "roles"):
-        op.execute(f"DELETE FROM {table}")
+    """Leave the rows: clients, staff and correspondence hang on them."""

@@ -16,7 +16,7 @@ import pytest
 from tests.support.mail import listening_socket
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 90
+SECONDS = 300
 
 
 def get(url: str) -> str:

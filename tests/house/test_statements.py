@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -12,11 +12,30 @@ import sqlalchemy as sa
 from flask import Flask
 
 from extensions import db, now
-from models import AuditEvent, Client, Staff, TicketCategory
+from models import (
+    AffiliateProgram,
+    AuditEvent,
+    ClientGroup,
+    CustomField,
+    Discount,
+    Mailing,
+    OutboundEmail,
+    PenaltyPoint,
+    Product,
+    Project,
+    ResponseTemplate,
+    Staff,
+    Ticket,
+    TicketCategory,
+    Violation,
+)
+from operations import demo
 from tests import cast as people_of
 from tests import factories as make
 from tests.cast import Desk
 from tests.house.test_access import matrix
+from tests.support import page as pages
+from tests.support.people import Person
 
 MOST = 12
 ROWS = 100
@@ -45,41 +64,52 @@ def counted(app: Flask) -> Iterator[list[str]]:
 
 @pytest.fixture
 def crowd(app: Flask) -> Desk:
-    """A hundred of everything, each of another client, product, payer and project; and the owner, logged in."""
+    """Demo data, and besides a hundred of all that it has few of, each of another client; and the owner, logged in."""
     with make.scene(app):
-        owner = make.staff("owner", people_of._seeded("owner"))
-        for number in range(ROWS):
-            home = make.project(f"Project no. {number}")
-            client = make.client(f"Client no. {number}", project=home, referrer=db.session.get(Client, number))
-            _belongings(client, owner, number)
-        # Who did it is somebody else each time, too.
-        people = [make.staff(f"colleague{number}").id for number in range(ROWS)]
-        db.session.execute(
-            sa.insert(AuditEvent), [{"staff_id": number, "module": "clients", "action": "edit"} for number in people]
-        )
-        db.session.flush()
-        person = people_of.Person(owner.id)
+        demo.create(clients=240, seed=3, now=now())
+        owner = db.session.scalars(sa.select(Staff).where(Staff.username == "owner")).one()
+        _many_small_things(owner)
+        _many_things_of_clients()
+        person = Person(owner.id)
     return people_of.log_in(app.test_client(), person)
 
 
-def _belongings(client: Client, owner: Staff, number: int) -> None:
-    service = make.service(client, make.product(f"Product no. {number}", project=client.project), status="suspended")
-    payer = make.payer(client)
-    bill = make.invoice(client, payer=payer)
-    make.payment(client, payer=payer, invoice=bill)
-    make.expense(client, service=service)
-    make.act(client, payer=payer)
-    make.discount(client, product=service.product)
-    make.points(client, 2, expires_at=now() + timedelta(days=1 + number))
-    make.violation(client)
-    make.letter(client, ticket=make.ticket(client))
-    make.group(f"Group no. {number}", client)
-    make.mailing(owner)
-    make.program()
-    make.custom_field()
-    category = TicketCategory(name={"en": f"Category no. {number}"}, responsible_staff=make.staff())
-    db.session.add(category)
-    make.template(category=category)
+def _insert(model: Any, rows: Iterable[dict[str, Any]]) -> list[int]:
+    return list(db.session.scalars(sa.insert(model).returning(model.id), list(rows)))
+
+
+def _many_small_things(owner: Staff) -> None:
+    numbers = range(ROWS)
+    projects = _insert(Project, ({"name": f"Project no. {n}"} for n in numbers))
+    _insert(Product, ({"name": f"Product no. {n}", "project_id": id} for n, id in enumerate(projects)))
+    _insert(ClientGroup, ({"name": f"Group no. {n}"} for n in numbers))
+    _insert(AffiliateProgram, ({"name": f"Program no. {n}"} for n in numbers))
+    _insert(CustomField, ({"code": f"field{n}", "label": f"Field no. {n}"} for n in numbers))
+    held = {"password_hash": "none", "role_id": owner.role_id}
+    people = _insert(Staff, ({"username": f"colleague{n}", **held} for n in numbers))
+    categories = _insert(TicketCategory, ({"name": {"en": f"Category {id}"}, "responsible_staff_id": id} for id in people))
+    named = {"language": "en", "subject": "Good day"}
+    _insert(ResponseTemplate, ({"name": f"Template {id}", "category_id": id, **named} for id in categories))
+    words = {"subject": {"en": "News"}, "starts_at": now()}
+    pairs = zip(people, categories, strict=True)
+    _insert(Mailing, ({"staff_id": one, "category_id": other, **words} for one, other in pairs))
+    _insert(AuditEvent, ({"staff_id": id, "module": "clients", "action": "edit"} for id in people))
+
+
+def _many_things_of_clients() -> None:
+    """A discount, a violation, points and a letter of a hundred clients each."""
+    statement = sa.select(Ticket.client_id, sa.func.min(Ticket.id)).group_by(Ticket.client_id).limit(ROWS)
+    tickets = db.session.execute(statement).all()
+    assert len(tickets) == ROWS
+    products = db.session.scalars(sa.select(Product.id).order_by(Product.id.desc()).limit(ROWS)).all()
+    later = now() + timedelta(days=9)
+    _insert(Discount, ({"client_id": c, "product_id": p, "percent": 5} for (c, _t), p in zip(tickets, products, strict=True)))
+    _insert(Violation, ({"client_id": c, "ticket_id": t, "deadline": later, "action": "to_active"} for c, t in tickets))
+    _insert(PenaltyPoint, ({"client_id": c, "points": 2, "expires_at": later} for c, _t in tickets))
+    _insert(
+        OutboundEmail,
+        ({"client_id": c, "ticket_id": t, "recipient": "a@b.example", "message_id": f"<{t}@desk>"} for c, t in tickets),
+    )
 
 
 @pytest.mark.timeout(300)
@@ -99,20 +129,15 @@ def test_a_page_of_twenty_and_of_a_hundred_rows_run_the_same_few_statements(app:
     assert not problems, "\n".join(problems)
 
 
-def test_a_page_deep_in_the_list_with_filters_and_all_columns_costs_no_more(app: Flask, crowd: Desk) -> None:
+def test_a_page_deep_in_the_list_with_all_columns_and_an_export_cost_no_more(app: Flask, crowd: Desk) -> None:
     everything = [("columns", name) for name in app.extensions["desk_views"]["clients"].column_list]
     assert crowd.post("/admin/clients/columns/", everything).status_code == 302
-    url = "/admin/clients/?search=client&language=en&has_points=1&page_size=50&sort=-name"
-    page = crowd.page(url)
-    deep = people_of.pages.link(page, "next")
+    deep = pages.link(crowd.page("/admin/clients/?search=e&has_points=1&page_size=20&sort=-name"), "next")
     assert deep is not None
     with counted(app) as statements:
-        assert len(crowd.ids(deep)) == 50
+        assert len(crowd.ids(deep)) == 20
     assert len(statements) <= MOST + 1, "\n".join(statements)
 
-
-@pytest.mark.engine("sqlite")
-def test_an_export_reads_a_thousand_rows_with_as_few_statements(app: Flask, crowd: Desk) -> None:
     with counted(app) as statements:
-        assert crowd.get("/admin/clients/export/csv/").text.count("Client no.") >= ROWS
+        assert len(crowd.get("/admin/clients/export/csv/").text.splitlines()) > 2 * ROWS
     assert len(statements) <= MOST, "\n".join(statements)

@@ -292,7 +292,7 @@ class Desk:
         page.wait_for_url("**/admin/clients/**")
         assert page.url == address
         stay = self.ask(sa.select(Impersonation.client_id, Impersonation.end_reason))
-        assert stay == [(number, "returned")]
+        assert stay == [(number, "return")]
         assert self.number(sa.select(sa.func.count(Session.id)).where(Session.impersonation_id.is_not(None))) == 0
         actions = [action for (action,) in self.ask(sa.select(AuditEvent.action).order_by(AuditEvent.id))]
         assert [action for action in actions if action.startswith("login_as")] == ["login_as", "login_as_return"]

@@ -15,7 +15,7 @@ from flask import Flask
 import jobs
 from extensions import Clock, db, now
 from models import Client, EmailStatus, Mailing, MailingRecipient, OutboundEmail, Project, Ticket
-from operations import attachments, delivery, letters, mailings, unsubscribing
+from operations import attachments, delivery, letter_queue, letters, mailings, unsubscribing
 from operations.errors import OperationRefused
 from tests.support import mailings as cast
 from tests.support import people
@@ -38,13 +38,20 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def queued(count: int = 1, **columns: Any) -> list[OutboundEmail]:
-    """Letters of their own, to one-1, one-2, …"""
+    """Letters of their own, to one-1, one-2 and so on."""
     project = people.first(Project)
     made = [
-        letters.queue(template="mailing_test", to=f"one-{number}@client.example", language="en", project=project,
-                      context={"subject": f"Letter {number}", "text": "Hello", "recipient": "Anna"}, now=now(), **columns)
+        letters.queue(
+            template="mailing_test",
+            to=f"one-{number}@client.example",
+            language="en",
+            project=project,
+            context={"subject": f"Letter {number}", "text": "Hello", "recipient": "Anna"},
+            now=now(),
+            **columns,
+        )
         for number in range(1, count + 1)
-    ]  # fmt: skip
+    ]
     db.session.commit()
     return made
 
@@ -82,7 +89,9 @@ def test_a_letter_of_a_mailing_is_well_formed_and_says_what_its_ticket_says(smtp
     assert message["From"].addresses[0].display_name == 'Хостинг "Альфа"'
     assert letter.subject == ticket.subject == 'Здравствуйте, Иван <b>"Грозный"</b>'
     assert abs(parsedate_to_datetime(message["Date"]) - now()) < timedelta(minutes=1)
-    assert message["Message-ID"] == cast.letters_of(mailing)[0].message_id == f"<{ticket.reference}@127.0.0.1>"
+    assert (
+        message["Message-ID"] == cast.letters_of(mailing)[0].message_id == f"<{ticket.reference}@127.0.0.1>"
+    )
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Ticket"] == ticket.reference
     assert message["List-Unsubscribe"] is None
@@ -131,8 +140,14 @@ def test_files_go_along_where_that_is_wished(smtp: Any, app: Flask) -> None:
 
 
 def test_a_letter_of_its_own_is_made_of_its_template_in_its_language(smtp: Any) -> None:
-    letters.queue(template="mailing_test", to="anna@client.example", language="ru", project=people.first(Project),
-                  context={"subject": "Тема", "text": "a <b>\n{{ 7*7 }}", "recipient": "Анна"}, now=now())  # fmt: skip
+    letters.queue(
+        template="mailing_test",
+        to="anna@client.example",
+        language="ru",
+        project=people.first(Project),
+        context={"subject": "Тема", "text": "a <b>\n{{ 7*7 }}", "recipient": "Анна"},
+        now=now(),
+    )
     db.session.commit()
     cast.work()
     (letter,) = smtp.letters
@@ -142,10 +157,19 @@ def test_a_letter_of_its_own_is_made_of_its_template_in_its_language(smtp: Any) 
     assert '<html lang="ru">' in letter.html
 
 
-@pytest.mark.parametrize("address", ["x@y, z@w", '"Evil <a@b>,"', "a@b\r\nBcc: c@d", "no address", "", "a b@c.d"])
+@pytest.mark.parametrize(
+    "address", ["x@y, z@w", '"Evil <a@b>,"', "a@b\r\nBcc: c@d", "no address", "", "a b@c.d"]
+)
 def test_what_is_no_address_gets_no_letter(address: str) -> None:
     with pytest.raises(OperationRefused):
-        letters.queue(template="mailing_test", to=address, language="en", context={}, project=people.first(Project), now=now())
+        letters.queue(
+            template="mailing_test",
+            to=address,
+            language="en",
+            context={},
+            project=people.first(Project),
+            now=now(),
+        )
 
 
 def test_urgent_letters_leave_before_those_of_mailings(smtp: Any) -> None:
@@ -161,7 +185,11 @@ def test_of_two_mailings_the_short_one_need_not_wait_for_the_long_one(smtp: Any)
     short = cast.confirm(cast.clients(2), by=long.staff)
     jobs.start_mailings()
     cast.work()
-    places = [number for number, letter in enumerate(smtp.letters) if letter.recipients[0] in {"client-61@client.example", "client-62@client.example"}]
+    places = [
+        number
+        for number, letter in enumerate(smtp.letters)
+        if letter.recipients[0] in {"client-61@client.example", "client-62@client.example"}
+    ]
     assert max(places) < 20
     assert mailings.progress(short)["status"] == "sent"
 
@@ -203,7 +231,9 @@ def test_a_refusal_for_now_is_tried_again_after_growing_pauses(smtp: Any, clock:
     for attempt, minutes in enumerate([1, 5, 30, 120, 360, 360], start=1):
         cast.work()
         assert state(letter) == ("queued", attempt)
-        assert timedelta(minutes=minutes) <= letter.next_attempt_at - now() <= timedelta(minutes=minutes * 1.2)
+        assert (
+            timedelta(minutes=minutes) <= letter.next_attempt_at - now() <= timedelta(minutes=minutes * 1.2)
+        )
         clock.move(minutes=minutes * 0.9)
         cast.work()
         assert state(letter) == ("queued", attempt)
@@ -276,7 +306,9 @@ def test_a_server_that_is_silent_is_given_up_after_a_while_and_nothing_is_lost(
     assert [state(letter) for letter in made] == [("sent", 2)] * 2
 
 
-def test_a_refused_login_stops_the_queue_and_burns_no_attempt(make_app: Callable[..., Flask], smtp: Any) -> None:
+def test_a_refused_login_stops_the_queue_and_burns_no_attempt(
+    make_app: Callable[..., Flask], smtp: Any
+) -> None:
     (letter,) = queued()
     number = letter.id
     db.session.rollback()
@@ -311,8 +343,8 @@ def test_without_a_mail_server_letters_wait(make_app: Callable[..., Flask], smtp
 
 def test_two_workers_never_have_the_same_letter() -> None:
     queued(10)
-    first = delivery.claim(worker="a", limit=6, now=now())
-    second = delivery.claim(worker="b", limit=6, now=now())
+    first = letter_queue.claim(worker="a", limit=6, now=now())
+    second = letter_queue.claim(worker="b", limit=6, now=now())
     assert len(first) == 6
     assert len(second) == 4
     assert not set(first) & set(second)
@@ -320,17 +352,19 @@ def test_two_workers_never_have_the_same_letter() -> None:
 
 def test_a_claim_is_taken_back_when_its_worker_has_not_been_heard_of_and_not_before(clock: Clock) -> None:
     (letter,) = queued()
-    delivery.claim(worker="dead", limit=1, now=now())
+    letter_queue.claim(worker="dead", limit=1, now=now())
     assert state(letter) == ("sending", 1)
-    clock.move(seconds=delivery.LEASE.total_seconds() - 1)
+    clock.move(seconds=letter_queue.LEASE.total_seconds() - 1)
     jobs.take_back_letters()
     assert state(letter) == ("sending", 1)
     clock.move(seconds=2)
     jobs.take_back_letters()
     assert state(letter) == ("queued", 1)
-    assert delivery.claim(worker="alive", limit=1, now=now()) == [letter.id]
+    assert letter_queue.claim(worker="alive", limit=1, now=now()) == [letter.id]
     # Within two minutes of the death, with the pause between two looks.
-    assert delivery.LEASE + timedelta(seconds=dict((sweep.__name__, s) for sweep, s in jobs.SWEEPS)["take_back_letters"]) < timedelta(minutes=2)
+    assert letter_queue.LEASE + timedelta(
+        seconds={sweep.__name__: s for sweep, s in jobs.SWEEPS}["take_back_letters"]
+    ) < timedelta(minutes=2)
 
 
 def test_a_lease_that_is_renewed_is_kept(clock: Clock, postman: delivery.Postman) -> None:
@@ -354,12 +388,16 @@ def test_who_lost_his_lease_does_not_send(smtp: Any, postman: delivery.Postman) 
 def test_a_letter_in_flight_while_the_mailing_is_cancelled_is_cancelled_when_it_comes_back(smtp: Any) -> None:
     mailing = cast.confirm(cast.clients(2))
     jobs.start_mailings()
-    held = delivery.claim(worker="slow", limit=1, now=now())
+    held = letter_queue.claim(worker="slow", limit=1, now=now())
     mailings.cancel(mailing, now=now())
     db.session.commit()
     figures = mailings.progress(mailing)
     assert (figures["queued"], figures["cancelled"]) == (1, 1)
-    db.session.execute(sa.update(OutboundEmail).where(OutboundEmail.id.in_(held)).values(lease_until=now() - timedelta(seconds=1)))
+    db.session.execute(
+        sa.update(OutboundEmail)
+        .where(OutboundEmail.id.in_(held))
+        .values(lease_until=now() - timedelta(seconds=1))
+    )
     db.session.commit()
     jobs.take_back_letters()
     assert mailings.progress(mailing)["cancelled"] == 2
@@ -397,7 +435,9 @@ def _app() -> Flask:
 # Limits
 
 
-def test_no_more_letters_leave_in_a_minute_than_are_allowed(make_app: Callable[..., Flask], smtp: Any, clock: Clock) -> None:
+def test_no_more_letters_leave_in_a_minute_than_are_allowed(
+    make_app: Callable[..., Flask], smtp: Any, clock: Clock
+) -> None:
     queued(7)
     clock.set(now())
     with make_app(MAIL_RATE="3").app_context():
@@ -407,7 +447,9 @@ def test_no_more_letters_leave_in_a_minute_than_are_allowed(make_app: Callable[.
             clock.move(seconds=31)
 
 
-def test_one_domain_at_its_limit_does_not_hinder_the_others(make_app: Callable[..., Flask], smtp: Any, clock: Clock) -> None:
+def test_one_domain_at_its_limit_does_not_hinder_the_others(
+    make_app: Callable[..., Flask], smtp: Any, clock: Clock
+) -> None:
     made = queued(6)
     for letter in made[4:]:
         letter.recipient, letter.domain = letter.recipient.replace("client.", "other."), "other.example"

@@ -26,10 +26,14 @@ from models import (
     Language,
     LedgerEntry,
     LegalStatus,
+    Mailing,
+    MailingRecipient,
+    OutboundEmail,
     Payment,
     PaymentStatus,
     Product,
     Project,
+    RecipientOutcome,
     ResponseTemplate,
     Role,
     Service,
@@ -225,6 +229,19 @@ def test_one_violation_is_about_to_be_executed(password: str) -> None:
     assert violation.client.active_services >= 2
     assert violation.ticket.replies_allowed
     assert {feature.is_enabled for feature in db.session.scalars(sa.select(Feature))} == {True}
+
+
+def test_a_mailing_was_sent(password: str) -> None:
+    mailing = db.session.scalars(sa.select(Mailing)).one()
+    recipients = db.session.scalars(sa.select(MailingRecipient)).all()
+    assert mailing.recipients_count == len(recipients) > CLIENTS / 2
+    letters = {letter.client_id: letter.status for letter in db.session.scalars(sa.select(OutboundEmail))}
+    for recipient in recipients:
+        if recipient.outcome == RecipientOutcome.SKIPPED:
+            assert (recipient.reason, recipient.client_id in letters) == ("unsubscribed", False)
+        else:
+            assert letters[recipient.client_id] == recipient.outcome
+    assert not any("%" in text for text in db.session.scalars(sa.select(TicketMessage.text)))
 
 
 def test_staff_of_every_role_can_log_in(password: str) -> None:

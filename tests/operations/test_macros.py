@@ -11,15 +11,34 @@ from hypothesis import strategies as st
 from operations import letters, macros
 from operations.macros import Addressee, Subject, Text
 
-HOSTILE = ["%admin_name%", "{{7*7}}", "{0.__class__}", "${7*7}", "%s", r"\1", r"\g<0>", "<b>", "%client_person%", "%%"]
+HOSTILE = [
+    "%admin_name%",
+    "{{7*7}}",
+    "{0.__class__}",
+    "${7*7}",
+    "%s",
+    r"\1",
+    r"\g<0>",
+    "<b>",
+    "%client_person%",
+    "%%",
+]
 
 
 def addressee(**changes: object) -> Addressee:
     values = {
-        "client_id": 1042, "name": "Romashka Ltd", "contact_person": "Ivan Petrov", "company_name": "Romashka Ltd",
-        "username": "ivan", "project_name": "Alpha Hosting", "balance": Decimal("1250.5"), "currency": "RUB",
-        "language": "en", "staff_name": "Anna Ivanova", "panel_url": "https://desk.example.com/panel/",
-    }  # fmt: skip
+        "client_id": 1042,
+        "name": "Romashka Ltd",
+        "contact_person": "Ivan Petrov",
+        "company_name": "Romashka Ltd",
+        "username": "ivan",
+        "project_name": "Alpha Hosting",
+        "balance": Decimal("1250.5"),
+        "currency": "RUB",
+        "language": "en",
+        "staff_name": "Anna Ivanova",
+        "panel_url": "https://desk.example.com/panel/",
+    }
     return Addressee(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -37,7 +56,9 @@ def test_without_a_contact_person_the_name_stands_in_its_place(typed: str) -> No
 
 
 def test_the_balance_is_written_as_the_language_writes_numbers() -> None:
-    assert Text("%balance%").for_(addressee(language="ru", balance=Decimal("-1250.5"))) == "-1\xa0250,50\xa0RUB"
+    assert (
+        Text("%balance%").for_(addressee(language="ru", balance=Decimal("-1250.5"))) == "-1\xa0250,50\xa0RUB"
+    )
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -92,4 +113,7 @@ def test_a_subject_stays_on_one_line_and_within_its_length() -> None:
 
 
 def test_used_macros_are_listed_once_in_the_order_of_the_registry() -> None:
-    assert [macro.name for macro in macros.used(["%balance% %client_id%", "%client_id% %nothing%"])] == ["client_id", "balance"]
+    assert [macro.name for macro in macros.used(["%balance% %client_id%", "%client_id% %nothing%"])] == [
+        "client_id",
+        "balance",
+    ]

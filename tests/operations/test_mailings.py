@@ -38,7 +38,10 @@ def outcomes(mailing: Mailing) -> dict[int, tuple[str, str]]:
 
 def tickets(mailing: Mailing) -> dict[int, Ticket]:
     db.session.expire_all()
-    return {row.client_id: row for row in db.session.scalars(sa.select(Ticket).where(Ticket.mailing_id == mailing.id))}
+    return {
+        row.client_id: row
+        for row in db.session.scalars(sa.select(Ticket).where(Ticket.mailing_id == mailing.id))
+    }
 
 
 def change(client_id: int, **columns: Any) -> None:
@@ -59,14 +62,20 @@ def test_each_client_gets_the_text_of_his_language() -> None:
     mailing = cast.confirm(cast.clients(4))
     jobs.start_mailings()
     assert {number: ticket.subject for number, ticket in tickets(mailing).items()} == {
-        1: "Здравствуйте, Person 1", 2: "Hello Person 2", 3: "Здравствуйте, Person 3", 4: "Hello Person 4",
-    }  # fmt: skip
-    texts = dict(db.session.execute(sa.select(Ticket.client_id, TicketMessage.text).join(TicketMessage.ticket)).all())
+        1: "Здравствуйте, Person 1",
+        2: "Hello Person 2",
+        3: "Здравствуйте, Person 3",
+        4: "Hello Person 4",
+    }
+    texts = dict(
+        db.session.execute(sa.select(Ticket.client_id, TicketMessage.text).join(TicketMessage.ticket)).all()
+    )
     assert texts[1] == "Уважаемый Person 1,\nздравствуйте."
 
 
 @pytest.mark.parametrize(
-    ("written", "of_project", "expected"), [(["en"], "ru", "en"), (["ru"], "en", "ru"), (["en", "ru"], "ru", "own")]
+    ("written", "of_project", "expected"),
+    [(["en"], "ru", "en"), (["ru"], "en", "ru"), (["en", "ru"], "ru", "own")],
 )
 def test_without_strict_match_the_projects_language_else_the_first_written_is_taken(
     written: list[str], of_project: str, expected: str
@@ -86,7 +95,9 @@ def test_with_strict_match_who_has_no_text_in_his_language_is_left_out_and_count
     assert [(line.code, line.count, line.names) for line in plan.lines] == [
         ("no_text", 3, [(1, "client-1"), (3, "client-3"), (5, "client-5")])
     ]
-    mailing = cast.confirm(ids, by=db.session.scalars(sa.select(Staff).where(Staff.username == "mary")).one(), **only_english)
+    mailing = cast.confirm(
+        ids, by=db.session.scalars(sa.select(Staff).where(Staff.username == "mary")).one(), **only_english
+    )
     jobs.start_mailings()
     assert set(tickets(mailing)) == {2, 4}
     assert outcomes(mailing)[1] == ("skipped", "no_text")
@@ -104,8 +115,11 @@ def test_who_has_no_address_or_unsubscribed_from_news_gets_the_ticket_and_no_let
     assert set(tickets(mailing)) == {1, 2, 3, 4}
     assert [letter.client_id for letter in cast.letters_of(mailing)] == [3, 4]
     assert outcomes(mailing) == {
-        1: ("skipped", "no_address"), 2: ("skipped", "unsubscribed"), 3: ("queued", ""), 4: ("queued", ""),
-    }  # fmt: skip
+        1: ("skipped", "no_address"),
+        2: ("skipped", "unsubscribed"),
+        3: ("queued", ""),
+        4: ("queued", ""),
+    }
 
 
 def test_what_is_no_news_cannot_be_refused() -> None:
@@ -141,8 +155,14 @@ def test_deleted_clients_of_the_selection_are_named_and_get_nothing() -> None:
     change(2, deleted_at=now())
     plan = mailing_plan.plan(cast.draft(), selections.client_ids(chosen), selection=chosen)
     assert [(line.code, line.count, line.names) for line in plan.lines] == [("deleted", 1, [(2, "client-2")])]
-    mailing = mailings.create(by=staff, draft=cast.draft(), clients=selections.client_ids(chosen), selection=chosen,
-                              starts_at=now(), now=now())  # fmt: skip
+    mailing = mailings.create(
+        by=staff,
+        draft=cast.draft(),
+        clients=selections.client_ids(chosen),
+        selection=chosen,
+        starts_at=now(),
+        now=now(),
+    )
     db.session.commit()
     jobs.start_mailings()
     assert set(tickets(mailing)) == {1, 3}
@@ -154,8 +174,14 @@ def test_the_recipients_are_fixed_at_the_confirmation_and_deleted_ones_drop_out(
     ids = cast.clients(3)
     staff = cast.sender()
     chosen = selections.create(staff=staff, module="clients", action="message", parameters={})
-    mailing = mailings.create(by=staff, draft=cast.draft(), clients=selections.client_ids(chosen), selection=chosen,
-                              starts_at=now() + timedelta(minutes=5), now=now())  # fmt: skip
+    mailing = mailings.create(
+        by=staff,
+        draft=cast.draft(),
+        clients=selections.client_ids(chosen),
+        selection=chosen,
+        starts_at=now() + timedelta(minutes=5),
+        now=now(),
+    )
     db.session.commit()
     late = cast.clients(1)
     change(ids[0], deleted_at=now())
@@ -190,14 +216,28 @@ def test_a_message_that_nobody_would_get_is_refused() -> None:
     [
         ({"text": {"en": "Dear %foo%"}, "subject": {"en": "Hi"}}, "text_en", "There is no macro %foo%."),
         ({"subject": {"ru": "Привет, %bar%"}, "text": {"ru": "x"}}, "subject_ru", "There is no macro %bar%."),
-        ({"subject": {"en": "Hi"}, "text": {"en": "x", "ru": "y"}}, "subject_ru", "The text in this language has no subject."),
-        ({"subject": {"en": "Hi", "ru": "П"}, "text": {"en": "x"}}, "text_ru", "The subject in this language has no text."),
+        (
+            {"subject": {"en": "Hi"}, "text": {"en": "x", "ru": "y"}},
+            "subject_ru",
+            "The text in this language has no subject.",
+        ),
+        (
+            {"subject": {"en": "Hi", "ru": "П"}, "text": {"en": "x"}},
+            "text_ru",
+            "The subject in this language has no text.",
+        ),
         ({"subject": {}, "text": {}}, "subject_en", "Write the message in at least one language."),
-        ({"subject": {"en": "Hi\nBcc: x@example.com"}, "text": {"en": "x"}}, "subject_en", "A subject is one line of text."),
+        (
+            {"subject": {"en": "Hi\nBcc: x@example.com"}, "text": {"en": "x"}},
+            "subject_en",
+            "A subject is one line of text.",
+        ),
         ({"subject": {"en": "x" * 201}, "text": {"en": "x"}}, "subject_en", "No more than 200 characters."),
     ],
-)  # fmt: skip
-def test_what_is_wrong_is_said_of_its_field_and_stops_the_sending(changes: dict[str, Any], field: str, message: str) -> None:
+)
+def test_what_is_wrong_is_said_of_its_field_and_stops_the_sending(
+    changes: dict[str, Any], field: str, message: str
+) -> None:
     ids = cast.clients(1)
     assert mailing_plan.problems(cast.draft(**changes))[field] == message
     with pytest.raises(OperationRefused) as refusal:
@@ -236,8 +276,14 @@ def test_nothing_happens_before_its_time_and_everything_at_it(clock: Clock) -> N
     jobs.start_mailings()
     assert not tickets(mailing)
     assert mailings.progress(mailing) == {
-        "status": "scheduled", "recipients": 2, "queued": 2, "sent": 0, "failed": 0, "skipped": 0, "cancelled": 0,
-    }  # fmt: skip
+        "status": "scheduled",
+        "recipients": 2,
+        "queued": 2,
+        "sent": 0,
+        "failed": 0,
+        "skipped": 0,
+        "cancelled": 0,
+    }
     clock.move(seconds=1)
     jobs.start_mailings()
     assert len(tickets(mailing)) == 2
@@ -250,14 +296,24 @@ def test_tickets_say_who_sent_them_and_what_may_be_done_with_them() -> None:
     closed_one = cast.confirm(ids, by=open_one.staff, move_to_sender=True, forbid_replies=True)
     jobs.start_mailings()
     ticket, shut = tickets(open_one)[1], tickets(closed_one)[1]
-    assert (ticket.replies_allowed, ticket.move_to_sender, ticket.sender_id) == (True, True, open_one.staff_id)
-    assert (ticket.status, ticket.assignee_id, ticket.category_id) == ("waiting_client", None, open_one.category_id)
+    assert (ticket.replies_allowed, ticket.move_to_sender, ticket.sender_id) == (
+        True,
+        True,
+        open_one.staff_id,
+    )
+    assert (ticket.status, ticket.assignee_id, ticket.category_id) == (
+        "waiting_client",
+        None,
+        open_one.category_id,
+    )
     # «Forbid replies» does away with «move to me».
     assert (shut.replies_allowed, shut.move_to_sender, shut.status) == (False, False, "closed")
     assert ticket.messages[0].staff_id == open_one.staff_id
 
 
-def test_starting_twice_or_after_a_fault_makes_no_ticket_twice(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+def test_starting_twice_or_after_a_fault_makes_no_ticket_twice(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
     mailing = cast.confirm(cast.clients(3))
 
     def fail(*_: object) -> None:
@@ -288,8 +344,9 @@ def test_every_ticket_is_in_the_history_of_its_client_with_the_sender() -> None:
     jobs.start_mailings()
     events = list(db.session.scalars(sa.select(AuditEvent).where(AuditEvent.module == "tickets")))
     assert {(event.client_id, event.staff_id, event.action) for event in events} == {
-        (1, mailing.staff_id, "create"), (2, mailing.staff_id, "create"),
-    }  # fmt: skip
+        (1, mailing.staff_id, "create"),
+        (2, mailing.staff_id, "create"),
+    }
 
 
 def test_a_start_takes_a_fixed_number_of_statements_however_many_clients() -> None:
@@ -299,7 +356,9 @@ def test_a_start_takes_a_fixed_number_of_statements_however_many_clients() -> No
         counted.append(statement)
 
     def statements_for(size: int) -> int:
-        mailing = cast.confirm(cast.clients(size), by=db.session.scalars(sa.select(Staff)).first() or cast.sender())
+        mailing = cast.confirm(
+            cast.clients(size), by=db.session.scalars(sa.select(Staff)).first() or cast.sender()
+        )
         counted.clear()
         mailing_start.start(mailing_id=mailing.id, now=now())
         db.session.commit()
@@ -322,8 +381,14 @@ def test_until_it_starts_it_can_be_called_back() -> None:
     cast.work()
     assert not tickets(mailing)
     assert mailings.progress(mailing) == {
-        "status": "cancelled", "recipients": 2, "queued": 0, "sent": 0, "failed": 0, "skipped": 0, "cancelled": 2,
-    }  # fmt: skip
+        "status": "cancelled",
+        "recipients": 2,
+        "queued": 0,
+        "sent": 0,
+        "failed": 0,
+        "skipped": 0,
+        "cancelled": 2,
+    }
 
 
 def test_once_started_it_cannot_be_called_back() -> None:
@@ -383,9 +448,11 @@ def test_what_was_done_to_a_mailing_is_in_the_audit() -> None:
     mailings.call_back(mailing)
     db.session.commit()
     events = list(
-        db.session.scalars(sa.select(AuditEvent).where(AuditEvent.module == "mailings").order_by(AuditEvent.id))
+        db.session.scalars(
+            sa.select(AuditEvent).where(AuditEvent.module == "mailings").order_by(AuditEvent.id)
+        )
     )
-    assert [event.action for event in events][0] == "create"
+    assert events[0].action == "create"
     assert events[-1].before["status"] == "scheduled"
     assert events[-1].after["status"] == "cancelled"
 
@@ -403,4 +470,7 @@ def test_unsubscribing_twice_is_once_and_a_made_up_link_is_nobodys() -> None:
     token = unsubscribing.url_for_client(1).rpartition("/")[2]
     assert unsubscribing.client_of(token) is client
     assert unsubscribing.client_of(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
-    assert db.session.scalars(sa.select(ClientUser)).one().id == db.session.scalars(sa.select(Consent)).one().client_user_id
+    assert (
+        db.session.scalars(sa.select(ClientUser)).one().id
+        == db.session.scalars(sa.select(Consent)).one().client_user_id
+    )

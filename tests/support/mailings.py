@@ -1,4 +1,4 @@
-"""Messages to clients for tests: many clients at once, a selection, a confirmed message, one round of the worker."""
+"""Messages to clients for tests: many clients at once, a confirmed message, a round of the worker."""
 
 from __future__ import annotations
 
@@ -29,13 +29,18 @@ SUBJECTS = {"en": "Hello %client_person%", "ru": "Здравствуйте, %cli
 
 
 def clients(count: int, **columns: Any) -> list[int]:
-    """So many clients `client-N`, with an owner and an address each, alternately in English and Russian; the ids."""
+    """So many clients `client-N` with an owner and an address, Russian and English in turn; the ids."""
     project, characterization = people.first(Project), people.first(Characterization)
     first = (db.session.scalar(sa.select(sa.func.max(Client.id))) or 0) + 1
     ids = list(range(first, first + count))
     moment = now()
-    values = {"project_id": project.id, "characterization_id": characterization.id, "country": "RU", "custom": {},
-              "registered_at": moment}  # fmt: skip
+    values = {
+        "project_id": project.id,
+        "characterization_id": characterization.id,
+        "country": "RU",
+        "custom": {},
+        "registered_at": moment,
+    }
     db.session.execute(
         sa.insert(Client),
         [
@@ -54,13 +59,21 @@ def clients(count: int, **columns: Any) -> list[int]:
     db.session.execute(
         sa.insert(ClientUser),
         [
-            {"client_id": number, "username": f"client-{number}", "password_hash": "-", "is_owner": True,
-             "permissions": [], "created_at": moment}
+            {
+                "client_id": number,
+                "username": f"client-{number}",
+                "password_hash": "-",
+                "is_owner": True,
+                "permissions": [],
+                "created_at": moment,
+            }
             for number in ids
         ],
-    )  # fmt: skip
+    )
     if db.engine.dialect.name == "postgresql":
-        db.session.execute(sa.text("SELECT setval(pg_get_serial_sequence('clients', 'id'), :last)"), {"last": ids[-1]})
+        db.session.execute(
+            sa.text("SELECT setval(pg_get_serial_sequence('clients', 'id'), :last)"), {"last": ids[-1]}
+        )
     db.session.commit()
     return ids
 
@@ -116,6 +129,8 @@ def letters_of(mailing: Mailing) -> list[OutboundEmail]:
     db.session.expire_all()
     return list(
         db.session.scalars(
-            sa.select(OutboundEmail).where(OutboundEmail.mailing_id == mailing.id).order_by(OutboundEmail.client_id)
+            sa.select(OutboundEmail)
+            .where(OutboundEmail.mailing_id == mailing.id)
+            .order_by(OutboundEmail.client_id)
         )
     )

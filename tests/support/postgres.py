@@ -38,10 +38,8 @@ def ensure_running(data: Path) -> None:
     if (data / "postmaster.pid").exists():
         return
     programs = _programs(data.parent)
-    data.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        os.chown(data, NOBODY, NOBODY)
-    _run(programs / "initdb", f"--pgdata={data}", "--username=postgres", "--auth=trust", *LOCALE, "--no-sync")
+    if not data.exists():
+        _make(programs, data)
     settings = " ".join(f"-c {name}={value}" for name, value in FAST.items())
     options = f"-k {data} {settings}"
     _run(
@@ -52,6 +50,13 @@ def ensure_running(data: Path) -> None:
         f"--log={data}/log",
         f"--options={options}",
     )
+
+
+def _make(programs: Path, data: Path) -> None:
+    data.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(data, NOBODY, NOBODY)
+    _run(programs / "initdb", f"--pgdata={data}", "--username=postgres", "--auth=trust", *LOCALE, "--no-sync")
 
 
 def connect(data: Path, database: str = "postgres") -> psycopg.Connection[Any]:
