@@ -219,7 +219,17 @@ class Role(Versioned, Model):
     permissions: Mapped[list[str]] = document(list)
 
     def __str__(self) -> str:
-        return self.name
+        """The roles of a new desk are translated, the owner's own stand as he named them."""
+        return str(ROLES_OF_A_NEW_DESK.get(self.name, self.name))
+
+
+ROLES_OF_A_NEW_DESK = {
+    "Owner": _l("Owner"),
+    "Manager": _l("Manager"),
+    "Support": _l("Support"),
+    "Accountant": _l("Accountant"),
+    "Auditor": _l("Auditor"),
+}
 
 
 class Staff(Versioned, Model):

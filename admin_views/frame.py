@@ -35,7 +35,7 @@ def everywhere() -> dict[str, Any]:
 def context(person: Staff) -> dict[str, Any]:
     """What templates/layout/admin.html reads."""
     return {
-        "account": {"name": person.shown_name, "role": person.role.name, "url": "/admin/profile"},
+        "account": {"name": person.shown_name, "role": str(person.role), "url": "/admin/profile"},
         "menu_groups": menu(person),
         "language_url": "/admin/language",
         "logout_url": "/admin/logout",

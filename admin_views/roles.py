@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
+from markupsafe import escape
 from wtforms import SelectMultipleField
 from wtforms.fields.choices import SelectChoice
 
@@ -35,9 +36,11 @@ class RolesView(ModuleView):
     sections = (("", "", ("name", "permissions")),)
 
     def row_title(self, row: Any) -> str:
-        return str(row.name)
+        return str(row)
 
     def cell(self, row: Any, name: str) -> Any:
+        if name == "name":
+            return escape(str(row))
         return str(len(row.permissions)) if name == "permissions" else super().cell(row, name)
 
     def on_model_change(self, form: Any, model: Role, is_created: bool) -> None:

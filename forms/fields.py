@@ -59,8 +59,17 @@ class EnumField(SelectField):
         blank: list[tuple[str, Any]] = [("", "")] if self.blank else []
         return blank + [(member.value, member.label) for member in self.kind]
 
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        if not valuelist:
+            return
+        try:
+            self.data = self._coerce(valuelist[0])
+        except ValueError:
+            self.data = None
+            raise ValueError(_("Choose one of the list.")) from None
+
     def pre_validate(self, form: Any) -> None:
-        if self.data is None and not self.blank:
+        if self.data is None and not self.blank and not self.process_errors:
             raise StopValidation(_("Choose one of the list."))
 
 
@@ -177,6 +186,8 @@ class RecordField(SelectField):
                 raise ValueError(_("Choose one of the list.")) from None
 
     def pre_validate(self, form: Any) -> None:
+        if self.process_errors:
+            return
         wanted = bool(self.raw_data and self.raw_data[0])
         if self.data is None and (wanted or not self.blank):
             raise StopValidation(_("Choose one of the list."))

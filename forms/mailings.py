@@ -9,7 +9,7 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, HiddenField, IntegerField, MultipleFileField, StringField, TextAreaField
-from wtforms.validators import NumberRange, StopValidation
+from wtforms.validators import StopValidation
 from wtforms.widgets import TextInput
 
 from config import LANGUAGES
@@ -39,6 +39,21 @@ class InTheFuture:
             raise StopValidation(_("This is more than two years ahead."))
 
 
+class MinutesField(IntegerField):
+    """Whole minutes, none or up to a week of them."""
+
+    widget = TextInput()
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        if not valuelist:
+            return
+        text = valuelist[0].strip()
+        if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= LONGEST_RECALL):
+            self.data = None
+            raise ValueError(_("A whole number of minutes, from 0 to %(most)s.", most=LONGEST_RECALL))
+        self.data = int(text)
+
+
 def tick(label: Any, description: Any = "", **more: Any) -> Any:
     return BooleanField(label, description=description, false_values=UNTICKED, **more)
 
@@ -57,10 +72,8 @@ class MailingForm(Form):
     attachments = MultipleFileField(_l("Files"))
     attach_to_email = tick(_l("Attach the files to the letter"))
     send_at = LocalMomentField(_l("Send at"), [InTheFuture()], description=_l("In your time zone."))
-    recall_minutes = IntegerField(
+    recall_minutes = MinutesField(
         _l("Minutes to call it back"),
-        [NumberRange(0, LONGEST_RECALL, _l("From 0 to %(max)s minutes."))],
-        widget=TextInput(),
         render_kw={"inputmode": "numeric"},
         description=_l("So long the message waits before it is sent; 0 sends it at once."),
     )

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 Row = tuple[Any, ...]
-MOST_VALUES = 8000  # SQLite takes so many in one statement, and some more
+MOST_VALUES = 32_000  # SQLite takes so many in one statement, and some more
 
 
 def insert(connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[Row]) -> None:

@@ -102,7 +102,7 @@ def test_anyone_is_said_of_few_addresses() -> None:
     assert {line.address for line in matrix() if line.who == "anyone"} <= {
         "/", "/healthz", "/readyz", "/metrics", "/static/<path:filename>", "/admin/login", "/admin/login/code",
         "/admin/language", "/login", "/language", "/reset-password", "/reset-password/sent", "/reset-password/set",
-        "/unsubscribe/<token>", "/unsubscribe/<token>/undo",
+        "/unsubscribe/<token>", "/unsubscribe/<token>/undo", "/confirm-email",
     }  # fmt: skip
 
 
