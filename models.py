@@ -16,7 +16,7 @@ from flask_babel import get_locale, lazy_pgettext
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.ext.mutable import MutableDict
-from sqlalchemy.orm import Mapped, deferred, mapped_column, relationship
+from sqlalchemy.orm import Mapped, declared_attr, deferred, mapped_column, relationship
 
 from extensions import JSONDocument, Labelled, LabelledEnum, Model, Money, UTCDateTime, db, now
 
@@ -206,6 +206,10 @@ class Versioned:
     """A row that people edit: its version rises with each change, and who edits says which he saw."""
 
     row_version: Mapped[int] = row_version()
+
+    @declared_attr.directive
+    def __mapper_args__(cls) -> dict[str, Any]:  # noqa: N805  It is asked of the class.
+        return {"version_id_col": cls.__table__.c.row_version}  # type: ignore[attr-defined]
 
 
 # People and rights
@@ -1226,13 +1230,12 @@ class Violation(Versioned, Model):
 # The desk itself
 
 
-class Feature(Model):
+class Feature(Versioned, Model):
     __tablename__ = "features"
     __audit__ = "features"
     id: Mapped[int] = primary_key()
     code: Mapped[str] = mapped_column(String(40), unique=True)
     is_enabled: Mapped[bool] = flag()
-    row_version: Mapped[int] = row_version()
 
 
 class Setting(Model):

@@ -262,9 +262,7 @@ class Composing:
     def _sent_before(self, before: idempotency.OtherForm) -> ResponseReturnValue:
         """Back, changed, and sent again: said as such; the next press sends it as a new message."""
         flash(
-            _(
-                "This form was sent already, with another content. Send again to send it as well."
-            ),
+            _("This form was sent already, with another content. Send again to send it as well."),
             "error",
         )
         self.form.renew_key()

@@ -186,6 +186,7 @@ def _value(key: Any, item: Any) -> Any:
     if isinstance(kind, sa.Integer) and isinstance(item, int) and abs(item) <= filters.LARGEST_ID:
         return item
     if isinstance(kind, sa.String) and isinstance(item, str) and "\0" not in item:
+        item.encode()  # Halves of a character are no text: that is a ValueError as well.
         return item
     raise ValueError(item)
 

@@ -101,7 +101,7 @@ class EditClientForm(Form):
         country = self.country.data if "country" in self else self.form_country
         if not field.data or not country:
             return
-        number = phones.e164(field.data, country)
+        number = phones.verified(field.data, country)
         if number is None:
             raise StopValidation(
                 str(_l("This is no telephone number of the client's country. Begin with + and the country's code."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain, islice
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 Row = tuple[Any, ...]
+MODEST_CACHE = -4_096  # kibibytes
 MOST_VALUES = 32_000  # SQLite takes so many in one statement, and some more
 
 
@@ -27,6 +29,20 @@ def insert(connection: sa.Connection, table: sa.Table, names: Sequence[str], row
     while some := list(islice(values, MOST_VALUES // len(names))):
         statement = f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([marks] * len(some))}'  # noqa: S608
         connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+
+
+@contextmanager
+def modest(connection: sa.Connection) -> Iterator[None]:
+    """Within the block SQLite keeps few pages in memory: rows that are written once are not read again."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    usual = connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA cache_size = {MODEST_CACHE}")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA cache_size = {usual}")
 
 
 def reserve_ids(connection: sa.Connection, table: Any, count: int) -> list[int]:

@@ -137,7 +137,7 @@ def check(client: Client) -> None:
     if client.legal_status == LegalStatus.COMPANY and not client.company_name.strip():
         raise OperationRefused(_("A company has a name."), field="company_name")
     if client.verified_phone:
-        number = phones.e164(client.verified_phone, client.country)
+        number = phones.verified(client.verified_phone, client.country)
         if number is None:
             raise OperationRefused(
                 _("This is no telephone number of the client's country. Begin with + and the country's code."),

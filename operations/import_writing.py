@@ -106,6 +106,7 @@ class Writer:
         said = (self._consent(consent, id_) for consent, id_ in consents if consent is not None)
         self._insert(Consent, CONSENT_COLUMNS, said)
         self._join_groups((id_, name) for row, id_ in zip(rows, ids, strict=True) for name in row.groups)
+        self._record((id_, {}, {"import_batch": self._batch_id}) for id_ in ids)
 
     def change(self, changes: Sequence[Change]) -> None:
         """Carry out what rows make of clients that are here already."""
@@ -122,13 +123,21 @@ class Writer:
         self._withdraw([change for change in changes if change.withdraws_consent])
         self._close([change.old.id for change in changes if change.closes])
         self._join_groups((change.old.id, name) for change in changes for name in change.groups)
-        self._record(changes)
+        self._record((change.old.id, *_before_and_after(change)) for change in changes)
 
     def finish(self) -> None:
-        """Give the owners of closed clients what addresses are left, and record every new client."""
-        self._give_left_addresses()
-        rows: Any = sa.select(Client.id, Client.id).where(Client.import_batch_id == self._batch_id)
-        audit.record_many("import", module="clients", rows=rows, field="import_batch", after=self._batch_id)
+        """Give owners of closed clients the addresses that nobody else has: those who are served go first."""
+        address = sa.func.lower(Client.email)
+        first = (
+            sa.select(sa.func.min(ClientUser.id))
+            .join(Client, Client.id == ClientUser.client_id)
+            .where(Client.import_batch_id == self._batch_id, Client.deleted_at.is_not(None))
+            .where(ClientUser.email.is_(None))
+            .where(~sa.exists().where(_others.c.email == address))
+            .group_by(address)
+        )
+        value = sa.select(address).where(Client.id == ClientUser.client_id).scalar_subquery()
+        self._connection.execute(sa.update(ClientUser).where(ClientUser.id.in_(first)).values(email=value))
 
     # New clients
 
@@ -192,20 +201,6 @@ class Writer:
     def _insert(self, model: Any, names: Sequence[str], rows: Iterable[bulk.Row]) -> None:
         bulk.insert(self._connection, model.__table__, names, list(rows))
 
-    def _give_left_addresses(self) -> None:
-        """Owners of closed clients get the addresses that nobody else has: those who are served go first."""
-        address = sa.func.lower(Client.email)
-        first = (
-            sa.select(sa.func.min(ClientUser.id))
-            .join(Client, Client.id == ClientUser.client_id)
-            .where(Client.import_batch_id == self._batch_id, Client.deleted_at.is_not(None))
-            .where(ClientUser.email.is_(None))
-            .where(~sa.exists().where(_others.c.email == address))
-            .group_by(address)
-        )
-        value = sa.select(address).where(Client.id == ClientUser.client_id).scalar_subquery()
-        self._connection.execute(sa.update(ClientUser).where(ClientUser.id.in_(first)).values(email=value))
-
     # Clients that are here already
 
     def _give_addresses(self, changes: Sequence[Change]) -> None:
@@ -243,7 +238,8 @@ class Writer:
             clients = sa.select(Client.id).where(bulk.among(self._connection, Client.id, ids))
             deletion.delete(clients=clients, now=self._now)
 
-    def _record(self, changes: Sequence[Change]) -> None:
+    def _record(self, events: Iterable[tuple[int, dict[str, Any], dict[str, Any]]]) -> None:
+        """Write the audit events of clients: (client, fields before, fields after)."""
         actor = audit.current_actor()
         names = (
             "at", "staff_id", "client_user_id", "impersonation_id", "actor", "ip", "request_id", "module",
@@ -253,8 +249,7 @@ class Writer:
             self._now, actor.staff_id, actor.client_user_id, actor.impersonation_id, actor.name, actor.ip,
             actor.request_id, "clients", "import",
         )  # fmt: skip
-        rows = [(*who, change.old.id, change.old.id, *_before_and_after(change)) for change in changes]
-        self._insert(AuditEvent, names, rows)
+        self._insert(AuditEvent, names, ((*who, id_, id_, before, after) for id_, before, after in events))
 
 
 def _before_and_after(change: Change) -> tuple[dict[str, str], dict[str, str]]:

@@ -20,7 +20,7 @@ from flask_babel import lazy_gettext as _l
 from extensions import db
 from extensions import now as current_time
 from models import Characterization, ImportBatch, Project, Staff
-from operations import audit, countries, import_files, import_report
+from operations import audit, bulk, countries, import_files, import_report
 from operations.errors import OperationRefused
 from operations.import_formats import Sheet, open_sheet
 from operations.import_messages import field_name, in_words, value_in_words
@@ -139,7 +139,7 @@ def _carry_out(
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ONE_AT_A_TIME)))
     now = batch.done_at or current_time()
     writer = _writer(batch, wish, now)
-    with _told_of_conflicts(connection):
+    with _told_of_conflicts(connection), bulk.modest(connection):
         steps = _pass(sheet, batch.source, wish, connection, now, writer=writer, skips_bad=skip_bad)
         counts = keep(steps.lines())
         if counts[REFUSED] and not skip_bad:

@@ -64,6 +64,12 @@ def country_of(text: str) -> str | None:
         return None
 
 
+def verified(text: str, country: str) -> str | None:
+    """`text` as E.164 if it is a number that can exist, not only one of a length that could; else None."""
+    number = e164(text, country)
+    return number if number and phonenumbers.is_valid_number(phonenumbers.parse(number)) else None
+
+
 def shown(number: str) -> str:
     """An E.164 number with the blanks that people are used to; anything else as it is."""
     try:

@@ -20,6 +20,8 @@ VALUES = (
     "-1", "0", "2147483648", "9223372036854775808", "1" + "0" * 20, "abc", "", "%00", "%ff%fe", "%5B%5D", "%27%22%5C",
     "%25_", "%F0%9F%91%8D", "1e5", "NaN", "%D9%A3", "2026-13-45", "0001-01-01", "9999-12-31", "%2B1",
 )  # fmt: skip
+# For filters of lists other than the clients', which are of the same kinds.
+FEWER = ("-1", "2147483648", "1" + "0" * 20, "abc", "%00", "%ff%fe", "%27%25_")
 # What all lists understand is tried on these: they sort by numbers, money, times, days and texts.
 ALL_KINDS = ("clients", "payments", "invoices", "audit")
 COMMON = ("sort", "page_size", "after", "before", "client")
@@ -48,9 +50,9 @@ def test_filters_of_every_list(app: Flask, owner: Desk) -> None:
     def urls() -> Iterator[str]:
         for module in LISTS:
             for key in app.extensions["desk_views"][module].known_filters:
-                yield from (f"/admin/{module}/?{key}={value}" for value in VALUES)
+                tried = VALUES if module == "clients" else FEWER
+                yield from (f"/admin/{module}/?{key}={value}" for value in tried)
                 yield f"/admin/{module}/?{key}=1&{key}=2"
-                yield f"/admin/{module}/?{key}[]=1"
 
     assert faults(owner, urls()) == []
 
@@ -69,10 +71,10 @@ def test_order_size_and_place_of_lists(owner: Desk) -> None:
 @pytest.mark.timeout(400)
 def test_made_up_cursors(app: Flask, owner: Desk) -> None:
     def urls() -> Iterator[str]:
-        for module, sort in (("clients", "name"), ("clients", "-registered_at"), ("clients", "balance"), ("clients", "id"),
-                             ("services", "expires_at"), ("invoices", "due_on"), ("users", "last_login_at")):  # fmt: skip
-            for key in ("after", "before"):
-                yield from (f"/admin/{module}/?sort={sort}&{key}={one}" for one in CURSORS)
+        for module, sort in (("clients", "name"), ("clients", "-registered_at"), ("clients", "balance"),
+                             ("invoices", "due_on"), ("users", "last_login_at")):  # fmt: skip
+            yield from (f"/admin/{module}/?sort={sort}&after={one}" for one in CURSORS)
+        yield from (f"/admin/clients/?before={one}" for one in CURSORS)
 
     assert faults(owner, urls()) == []
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from flask_wtf import FlaskForm
 
 import forms.base
 from config import LANGUAGES
-from tests.cast import Desk
+from tests import cast as people_of
+from tests.cast import Cast, Desk
 from tests.support import page as pages
 from tests.support.page import Node
 
@@ -161,11 +162,9 @@ def staff_member(owner: Desk) -> Desk:
 
 
 @pytest.fixture
-def client_user(app: Flask, log_in: Callable[[Any], Desk], cast: Any) -> Desk:
+def client_user(app: Flask, cast: Cast) -> Desk:
     """Client B's owner, reading Russian."""
-    from tests.cast import log_in as enter
-
-    desk = enter(app.test_client(), cast.b.owner)
+    desk = people_of.log_in(app.test_client(), cast.b.owner)
     assert desk.post("/panel/language", language="ru", url="/panel/").status_code == 302
     return desk
 
@@ -261,7 +260,7 @@ def test_no_english_is_left_for_clients(client_user: Desk, english: English) -> 
 
 
 @pytest.mark.engine("sqlite")
-def test_no_english_is_left_in_a_message(staff_member: Desk, cast: Any, english: English) -> None:
+def test_no_english_is_left_in_a_message(staff_member: Desk, cast: Cast, english: English) -> None:
     chosen = [
         ("action", "message"),
         ("rowid", str(cast.a.id)),
