@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from flask import abort, flash, g, redirect, request
+from flask import abort, flash, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_admin.contrib.sqla import ModelView
@@ -206,7 +206,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def list_request(self, parameters: Sequence[tuple[str, str]] | None = None) -> ListRequest:
         given = list(request.args.items(multi=True)) if parameters is None else parameters
-        preferred = current_user.preferences.get("page_size", 50)
+        preferred = session.get("page_size") or current_user.preferences.get("page_size", 50)
         found = ListRequest.read(
             given, self.known_filters, sortable=self.sortable, default_sort=self.default_sort,
             page_size=preferred if preferred in PAGE_SIZES else 50,
@@ -233,11 +233,9 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         return self.render(self.list_template, page=self.list_context(asked, page, rows, count))
 
     def remember_page_size(self, asked: ListRequest) -> None:
-        """A page size chosen in the address is kept for this person."""
-        if "page_size" in request.args and not asked.asked.misunderstood:
-            preferences = current_user.preferences
-            if preferences.get("page_size") != asked.page_size:
-                g.preferences_to_keep = {"page_size": asked.page_size}
+        """A page size chosen in the address holds for the rest of the session; for good it is chosen in a form."""
+        if "page_size" in request.args and not asked.asked.misunderstood and asked.page_size != session.get("page_size"):
+            session["page_size"] = asked.page_size
 
     def sort_column(self, name: str) -> Any:
         column = getattr(self.model, name)

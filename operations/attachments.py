@@ -19,7 +19,7 @@ from typing import IO
 import sqlalchemy as sa
 from flask import current_app
 from flask_babel import gettext as _
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadData, URLSafeSerializer
 
 from extensions import db
 from models import Attachment, Mailing, TicketMessage
@@ -145,7 +145,7 @@ def from_token(token: str) -> StoredFile | None:
     """The file of a token, None where the token is not ours or the file is gone."""
     try:
         file = StoredFile(*_signer().loads(token))
-    except (BadSignature, TypeError):
+    except (BadData, TypeError):
         return None
     return file if (directory() / file.stored_name).is_file() else None
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 Row = tuple[Any, ...]
 MODEST_CACHE = -4_096  # kibibytes
-MOST_VALUES = 32_000  # SQLite takes so many in one statement, and some more
+MOST_VALUES = 8_000  # SQLite keeps statements; larger ones fill its memory for little gain
 
 
 def insert(connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[Row]) -> None:

@@ -7,6 +7,7 @@ ValueError; what cannot be understood never widens a list: it shows no rows.
 from __future__ import annotations
 
 import enum
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -234,7 +235,7 @@ def read(parameters: Iterable[tuple[str, str]], filters: Mapping[str, Filter], *
     asked = Asked()
     passed = set(known)
     for name, raw in parameters:
-        text = raw.strip()
+        text = unicodedata.normalize("NFC", raw).strip()
         if not text or name in passed:
             continue
         wanted = filters.get(name)

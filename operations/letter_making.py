@@ -23,7 +23,7 @@ from models import (
 )
 from operations import attachments, letters, mailing_plan, mime, unsubscribing
 
-SORTS_KEPT = 20
+SORTS_KEPT = 12
 AUTOMATIC = ("Auto-Submitted", "auto-generated")
 
 

@@ -25,7 +25,7 @@ from models import (
     Selection,
     Staff,
 )
-from operations import attachments, mailing_plan
+from operations import attachments, audit, mailing_plan
 from operations.attachments import StoredFile
 from operations.errors import OperationRefused
 from operations.mailing_plan import WITHOUT_LETTER, Draft
@@ -181,6 +181,7 @@ def retry_failed(mailing: Mailing, *, now: datetime) -> int:
     if not count:
         raise OperationRefused(_("There is nothing to try again."))
     _set_outcomes(mailing, RecipientOutcome.FAILED, RecipientOutcome.QUEUED)
+    audit.record("retry", module="mailings", record_id=mailing.id, after={"letters": count})
     if mailing.status is MailingStatus.SENT:
         mailing.status, mailing.finished_at = MailingStatus.SENDING, None
     db.session.flush()

@@ -115,10 +115,12 @@ class Envelope:
         ).encode()
         self.text_part = f"--{inner}\r\nContent-Type: text/plain; charset=utf-8\r\n".encode()
         self.html_part = f"\r\n--{inner}\r\nContent-Type: text/html; charset=utf-8\r\n".encode()
-        self.tail = f"\r\n--{inner}--\r\n".encode() + b"".join(
-            f"\r\n--{outer}\r\n".encode() + file.part for file in files
-        )
-        self.tail += f"\r\n--{outer}--\r\n".encode() if files else b""
+        # Files stay whole and shared: they may be large, and many envelopes have the same.
+        self.tail = [f"\r\n--{inner}--\r\n".encode()]
+        for file in files:
+            self.tail += [f"\r\n--{outer}\r\n".encode(), file.part]
+        if files:
+            self.tail.append(f"\r\n--{outer}--\r\n".encode())
 
     def letter(
         self,
@@ -148,7 +150,7 @@ class Envelope:
                 *_encoded_part(text),
                 self.html_part,
                 *_encoded_part(html),
-                self.tail,
+                *self.tail,
             )
         )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from flask import current_app
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadData, URLSafeSerializer
 
 from extensions import db
 from models import Client, ClientUser, Consent
@@ -21,7 +21,7 @@ def client_of(token: str) -> Client | None:
     """The client of a link; None where the link was made up, or the client is gone."""
     try:
         number = _signer().loads(token)
-    except BadSignature:
+    except BadData:
         return None
     return db.session.scalar(sa.select(Client).where(Client.id == number, Client.deleted_at.is_(None)))
 

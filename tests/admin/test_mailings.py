@@ -170,7 +170,7 @@ def test_the_plan_says_who_gets_it_in_which_language_and_who_does_not_and_why(
     plan = page.one("section", class_="send-plan")
     assert (plan["data-tickets"], plan["data-letters"]) == ("5", "4")
     assert {line["data-language-count"]: line.text for line in plan.all("li", data_language_count=None)} == {
-        "en": "2 get it in English", "ru": "3 get it in Русский",
+        "en": "English: 2 clients", "ru": "Русский: 3 clients",
     }  # fmt: skip
     reasons = {line["data-reason"]: line for line in plan.all("li", data_reason=None)}
     assert {code: line["data-count"] for code, line in reasons.items()} == {"no_address": "1", "deleted": "1"}
