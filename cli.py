@@ -114,9 +114,7 @@ def demo_data(clients: int, seed: int) -> None:
 def import_clients(file: Path, dry_run: bool, project: str | None, source: str | None, skip_bad: bool) -> None:
     """Bring in clients from another system's export."""
     sys.exit(
-        imports.run_command(
-            file, dry_run=dry_run, project=project, source=source, skip_bad=skip_bad, echo=click.echo
-        )
+        imports.run_command(file, dry_run=dry_run, project=project, source=source, skip_bad=skip_bad, echo=click.echo)
     )
 
 

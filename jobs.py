@@ -111,9 +111,7 @@ class Worker:
     def beat(self) -> None:
         """Show that this worker lives."""
         moment = now()
-        done = db.session.execute(
-            sa.update(Heartbeat).where(Heartbeat.worker == self.name).values(seen_at=moment)
-        )
+        done = db.session.execute(sa.update(Heartbeat).where(Heartbeat.worker == self.name).values(seen_at=moment))
         if not done.rowcount:  # type: ignore[attr-defined]
             db.session.add(Heartbeat(worker=self.name, started_at=moment, seen_at=moment))
         db.session.commit()

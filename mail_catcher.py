@@ -146,9 +146,7 @@ class Outbox:
         """Write one letter, whole or not at all, readable by the owner alone."""
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{token_hex(4)}"
         aside = self.directory / f".{name}"
-        envelope = (
-            f"X-Envelope-From: {one_line(sender)}\r\nX-Envelope-To: {one_line(', '.join(recipients))}\r\n"
-        )
+        envelope = f"X-Envelope-From: {one_line(sender)}\r\nX-Envelope-To: {one_line(', '.join(recipients))}\r\n"
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(envelope.encode("utf-8", "replace") + content)
         return aside.rename(self.directory / f"{name}.eml")
@@ -187,9 +185,7 @@ class Keeper:
         try:
             self.outbox.keep(envelope.mail_from or "", list(envelope.rcpt_tos), content)
         except OSError as error:
-            print(
-                f"mail catcher: the letter could not be kept: {error.strerror}", file=sys.stderr, flush=True
-            )
+            print(f"mail catcher: the letter could not be kept: {error.strerror}", file=sys.stderr, flush=True)
             return "452 Insufficient system storage"
         return "250 Kept"
 
@@ -332,9 +328,7 @@ def create_reader(outbox: Outbox) -> Flask:
         to = request.args.get("to", "").strip()
         page = max(1, request.args.get("page", 1, type=int))
         letters, more = one_page(outbox, to, page)
-        return render_template_string(
-            LIST_PAGE, title="Letters", letters=letters, more=more, to=to, page=page
-        )
+        return render_template_string(LIST_PAGE, title="Letters", letters=letters, more=more, to=to, page=page)
 
     @reader.get("/<name>/")
     def letter(name: str) -> str:
@@ -411,9 +405,7 @@ def serve(outbox: Outbox, smtp_port: int, web_port: int, *, quiet: bool) -> None
 def main() -> None:
     data_dir = Path(os.environ.get("DATA_DIR") or "data")
     parser = argparse.ArgumentParser(description="Keep letters instead of sending them.")
-    parser.add_argument(
-        "--directory", type=Path, default=data_dir / "outbox", help="where the letters are kept"
-    )
+    parser.add_argument("--directory", type=Path, default=data_dir / "outbox", help="where the letters are kept")
     parser.add_argument("--smtp-port", type=int, default=1025)
     parser.add_argument("--web-port", type=int, default=8025)
     parser.add_argument("--quiet", action="store_true", help="do not say where the letters are")

@@ -152,9 +152,7 @@ def primary_key() -> Mapped[int]:
 
 def reference(target: str, *, required: bool = True, on_delete: str = "RESTRICT", index: bool = True) -> Mapped[Any]:
     """A foreign key column to `target` (a table's name)."""
-    return mapped_column(
-        sa.Integer, ForeignKey(f"{target}.id", ondelete=on_delete), nullable=not required, index=index
-    )
+    return mapped_column(sa.Integer, ForeignKey(f"{target}.id", ondelete=on_delete), nullable=not required, index=index)
 
 
 def enum_column(kind: type[LabelledEnum], default: LabelledEnum | None = None, *, nullable: bool = False) -> Any:
@@ -444,9 +442,7 @@ ALIVE = sa.text("deleted_at IS NULL")
 
 def living_index(*columns: str) -> Index:
     """An index of the clients that are not deleted, with the id to settle ties."""
-    return Index(
-        "ix_clients_living_" + "_".join(columns), *columns, "id", sqlite_where=ALIVE, postgresql_where=ALIVE
-    )
+    return Index("ix_clients_living_" + "_".join(columns), *columns, "id", sqlite_where=ALIVE, postgresql_where=ALIVE)
 
 
 class Client(Versioned, Model):

@@ -71,7 +71,10 @@ MENU: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (_l("Support"), ("tickets", "mailings", "violations", "response-templates", "ticket-categories", "emails")),
     (_l("Money"), ("services", "accounts", "invoices", "payments", "expenses", "acts")),
     (_l("Catalogue"), ("products", "discounts", "affiliate-programs")),
-    (_l("Settings"), ("projects", "characterizations", "custom-fields", "features", "settings", "staff", "roles", "audit")),
+    (
+        _l("Settings"),
+        ("projects", "characterizations", "custom-fields", "features", "settings", "staff", "roles", "audit"),
+    ),
 )
 
 
@@ -126,5 +129,9 @@ def register(app: Flask) -> None:
 
 def find_scope() -> None:
     """Before any page of the admin: which client it is about."""
-    if request.path.startswith("/admin/") and request.endpoint and request.endpoint not in {"admin.login", "admin.language"}:
+    if (
+        request.path.startswith("/admin/")
+        and request.endpoint
+        and request.endpoint not in {"admin.login", "admin.language"}
+    ):
         frame.load_scope()

@@ -17,13 +17,17 @@ class ActsView(ModuleView):
     module = "acts"
     icon = "file-certificate"
     can_create = can_edit = can_delete = False
-    column_list = ('id', 'number', 'client', 'payer', 'amount', 'issued_on', 'period_from', 'period_to', 'status')
+    column_list = ("id", "number", "client", "payer", "amount", "issued_on", "period_from", "period_to", "status")
     column_labels = {"id": _l("Code"), "number": _l("Number"), "client": _l("Client"), "payer": _l("Payer"), "amount": _l("Amount"), "issued_on": _l("Issued"), "period_from": _l("Period from"), "period_to": _l("Period to"), "status": _l("Status")}  # fmt: skip
-    list_filters = (OneOf("status", _l("Status"), Act.status, ActStatus), Day("issued_from", _l("Issued from"), Act.issued_on), Day("issued_to", _l("Issued to"), Act.issued_on, upper=True),)
-    searched = ('number',)
-    sortable = ('id', 'number', 'issued_on', 'amount')
+    list_filters = (
+        OneOf("status", _l("Status"), Act.status, ActStatus),
+        Day("issued_from", _l("Issued from"), Act.issued_on),
+        Day("issued_to", _l("Issued to"), Act.issued_on, upper=True),
+    )
+    searched = ("number",)
+    sortable = ("id", "number", "issued_on", "amount")
     title_column = "number"
-    amount_columns = ('amount',)
+    amount_columns = ("amount",)
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row}"

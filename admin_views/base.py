@@ -135,7 +135,12 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def may(self, verb: str) -> bool:
         """Whether the person logged in has a right to this module, and the module offers it."""
-        offered = {"create": self.can_create, "edit": self.can_edit, "delete": self.can_delete, "export": self.can_export}
+        offered = {
+            "create": self.can_create,
+            "edit": self.can_edit,
+            "delete": self.can_delete,
+            "export": self.can_export,
+        }
         return bool(offered.get(verb, True)) and current_user.may(f"{self.module}.{verb}")
 
     def is_accessible(self) -> bool:
@@ -198,8 +203,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         relations = sa.inspect(self.model).relationships
         named = [relations[name] for name in self.column_list if name in relations]
         return [
-            (selectinload if relation.uselist else joinedload)(getattr(self.model, relation.key))
-            for relation in named
+            (selectinload if relation.uselist else joinedload)(getattr(self.model, relation.key)) for relation in named
         ]
 
     # The list
@@ -234,7 +238,11 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def remember_page_size(self, asked: ListRequest) -> None:
         """A page size chosen in the address holds for the rest of the session; for good it is chosen in a form."""
-        if "page_size" in request.args and not asked.asked.misunderstood and asked.page_size != session.get("page_size"):
+        if (
+            "page_size" in request.args
+            and not asked.asked.misunderstood
+            and asked.page_size != session.get("page_size")
+        ):
             session["page_size"] = asked.page_size
 
     def sort_column(self, name: str) -> Any:
@@ -245,7 +253,9 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def list_url(self, **changes: Any) -> str:
         """The list's address with some parameters changed; None takes one away."""
-        parameters = {name: text for name, text in request.args.items() if text.strip() and name not in {"url", "login_as"}}
+        parameters = {
+            name: text for name, text in request.args.items() if text.strip() and name not in {"url", "login_as"}
+        }
         return address(request.path, {**parameters, **changes})
 
     def shown_columns(self) -> list[str]:
@@ -294,9 +304,18 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         """The toolbar of exactly one selected row."""
         tools = []
         if self.may("edit"):
-            tools.append({"label": _("Edit"), "icon": "pencil", "method": "get", "url": self.get_url(".edit_view") + "?id={id}"})
+            tools.append(
+                {"label": _("Edit"), "icon": "pencil", "method": "get", "url": self.get_url(".edit_view") + "?id={id}"}
+            )
         if self.may("delete"):
-            tools.append({"label": _("Delete"), "icon": "trash", "method": "get", "url": self.get_url(".delete_view") + "?id={id}"})
+            tools.append(
+                {
+                    "label": _("Delete"),
+                    "icon": "trash",
+                    "method": "get",
+                    "url": self.get_url(".delete_view") + "?id={id}",
+                }
+            )
         return tools
 
     def _heading(self, name: str, asked: ListRequest, editable: bool) -> dict[str, Any]:
@@ -371,7 +390,11 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def _preserved(self) -> list[tuple[str, str]]:
         """The parameters that a filter form carries along."""
-        return [(name, text) for name, text in request.args.items() if text and name not in {"after", "before", "url", "login_as"}]
+        return [
+            (name, text)
+            for name, text in request.args.items()
+            if text and name not in {"after", "before", "url", "login_as"}
+        ]
 
     def _empty(self, asked: ListRequest) -> dict[str, Any]:
         if asked.asked.values:
@@ -379,7 +402,12 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
                     "action_url": self.list_url(**dict.fromkeys([*self.known_filters, "after", "before"])),
                     "action_label": _("Remove filter")}  # fmt: skip
         create = self._with_scope(self.get_url(".create_view")) if self.may("create") else None
-        return {"title": self.empty_title, "text": self.empty_text, "action_url": create, "action_label": self.create_label or _("Create")}
+        return {
+            "title": self.empty_title,
+            "text": self.empty_text,
+            "action_url": create,
+            "action_label": self.create_label or _("Create"),
+        }
 
     def _with_scope(self, url: str) -> str:
         return address(url, {"client": request.args.get("client")})
@@ -400,7 +428,12 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
     def validate_form(self, form: Any) -> bool:
         scope = self.scope()
         valid = bool(super().validate_form(form))
-        if valid and scope is not None and "client" in form and (form.client.data is None or form.client.data.id != scope):
+        if (
+            valid
+            and scope is not None
+            and "client" in form
+            and (form.client.data is None or form.client.data.id != scope)
+        ):
             form.client.errors = [_("The client filter is on: choose that client, or remove the filter.")]
             return False
         return valid
@@ -608,5 +641,3 @@ def refuse(form: Any, refusal: OperationRefused) -> None:
         form[refusal.field].errors = [*form[refusal.field].errors, refusal.message]
     else:
         form.form_errors.append(refusal.message)
-
-

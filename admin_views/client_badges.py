@@ -36,7 +36,15 @@ def badges_of(client: Any, *, points: int = 0) -> list[dict[str, str]]:
                       "title": _("Brought by a partner")})  # fmt: skip
     if points:
         label = ngettext("%(num)s point", "%(num)s points", points)
-        found.append({"code": "points", "label": label, "icon": "flag", "color": "violet", "title": _("Penalty points: %(count)s", count=points)})
+        found.append(
+            {
+                "code": "points",
+                "label": label,
+                "icon": "flag",
+                "color": "violet",
+                "title": _("Penalty points: %(count)s", count=points),
+            }
+        )
     if client.is_suspended:
         found.append({"code": "suspended", "label": _("Suspended"), "icon": "player-pause", "color": "red",
                       "title": _("All services are suspended")})  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import sqlalchemy as sa
 from flask import abort, flash, g, redirect, request, session
@@ -21,6 +22,7 @@ from admin_views.base import ModuleView, needs
 from admin_views.bulk import BulkAction
 from admin_views.client_badges import badges_of
 from admin_views.imports import ImportPages
+from admin_views.listing import PAGE_SIZES
 from admin_views.login_as import LoginAsPages
 from extensions import db, now
 from forms.clients import CharacterizationForm, CreateClientForm, EditClientForm
@@ -51,6 +53,17 @@ def _staff() -> Staff:
 
 def _row_height() -> str:
     return "compact" if request.form.get("row_height") == "compact" else "comfortable"
+
+
+def _page_size() -> dict[str, int]:
+    return next(({"page_size": size} for size in PAGE_SIZES if request.form.get("page_size") == str(size)), {})
+
+
+def _first_page(url: str) -> str:
+    """The list at `url` from its beginning, with as many rows as are chosen now."""
+    path, _mark, query = url.partition("?")
+    kept = [(name, text) for name, text in parse_qsl(query) if name not in {"page_size", "after", "before"}]
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def _preview_characterization(selection: Selection) -> list[str]:
@@ -213,8 +226,18 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
     def row_tools(self) -> list[dict[str, Any]]:
         tools: list[dict[str, Any]] = []
         if current_user.may("clients.login_as"):
-            tools.append({"label": _("Log in"), "icon": "login", "method": "post", "url": "/admin/clients/login-as/", "field": "id"})
-        tools.append({"label": _("Filter"), "icon": "filter", "method": "post", "url": "/admin/clients/scope/", "field": "id"})
+            tools.append(
+                {
+                    "label": _("Log in"),
+                    "icon": "login",
+                    "method": "post",
+                    "url": "/admin/clients/login-as/",
+                    "field": "id",
+                }
+            )
+        tools.append(
+            {"label": _("Filter"), "icon": "filter", "method": "post", "url": "/admin/clients/scope/", "field": "id"}
+        )
         if self.may("edit"):
             tools.append({"label": _("Edit"), "icon": "pencil", "method": "get", "url": "/admin/clients/edit/?id={id}"})
         return tools + [
@@ -232,7 +255,9 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         form = CreateClientForm(request.form) if request.method == "POST" else CreateClientForm()
         form.form_errors = []
         if request.method == "GET":
-            form.project.data = db.session.scalar(sa.select(Project).where(Project.is_active).order_by(Project.id).limit(1))
+            form.project.data = db.session.scalar(
+                sa.select(Project).where(Project.is_active).order_by(Project.id).limit(1)
+            )
             if form.project.data:
                 form.language.data = form.project.data.default_language
         return form
@@ -256,7 +281,11 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         return (
             (_("Client"), "", ("name", "project", "legal_status", "company_name", "contact_person")),
             (_("Contacts"), "", ("email", "verified_phone", "country", "language")),
-            (_("For staff"), _("Clients never see this."), ("characterization", "characterization_reason", "note", "groups")),
+            (
+                _("For staff"),
+                _("Clients never see this."),
+                ("characterization", "characterization_reason", "note", "groups"),
+            ),
             (_("Origin and projects"), "", ("referrer", "affiliate_program", "projects")),
         )
 
@@ -288,7 +317,10 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
             company_name=request.args.get("company_name", "")[:200],
             phone=request.args.get("phone", "")[:20],
         )
-        return [{"id": one.id, "name": one.name, "email": one.email, "url": f"/admin/clients/details/?id={one.id}"} for one in found]
+        return [
+            {"id": one.id, "name": one.name, "email": one.email, "url": f"/admin/clients/details/?id={one.id}"}
+            for one in found
+        ]
 
     def _insert(self, form: Any) -> Client:
         return clients.create(
@@ -319,7 +351,9 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
 
     def details_context(self, record: Client) -> dict[str, Any]:
         points = db.session.scalar(
-            sa.select(sa.func.sum(PenaltyPoint.points)).where(PenaltyPoint.client_id == record.id, PenaltyPoint.expires_at > now())
+            sa.select(sa.func.sum(PenaltyPoint.points)).where(
+                PenaltyPoint.client_id == record.id, PenaltyPoint.expires_at > now()
+            )
         )
         owner = record.owner
         tools = []
@@ -441,12 +475,14 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
     @expose("/columns/", methods=("POST",))
     @needs("clients.view")
     def columns(self) -> ResponseReturnValue:
-        """Choose the columns of the list, for oneself."""
+        """Choose the columns of the list and how many rows it has, for oneself."""
         staff = _staff()
         chosen = [name for name in self.column_list if name in request.form.getlist("columns")]
-        staff.preferences = {**staff.preferences, "client_columns": chosen, "row_height": _row_height()}
+        kept = {"client_columns": chosen, "row_height": _row_height(), **_page_size()}
+        staff.preferences = {**staff.preferences, **kept}
         db.session.commit()
-        return redirect(request.form.get("url") or "/admin/clients/")
+        session.pop("page_size", None)
+        return redirect(_first_page(request.form.get("url") or "/admin/clients/"))
 
     def list_context(self, asked: Any, page: Any, rows: list[Any], count: int) -> dict[str, Any]:
         context = super().list_context(asked, page, rows, count)
@@ -493,4 +529,3 @@ CELLS = {
     "active_services": lambda row: row.active_services,
     "registered_at": lambda row: cells.day(row.registered_at),
 }
-

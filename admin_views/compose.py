@@ -101,9 +101,7 @@ class Composing:
         """What an earlier message of the same selection said (`from`): one that was called back, say."""
         number = request.args.get("from", "")
         earlier = (
-            db.session.get(Mailing, int(number))
-            if number.isascii() and number.isdigit() and len(number) < 10
-            else None
+            db.session.get(Mailing, int(number)) if number.isascii() and number.isdigit() and len(number) < 10 else None
         )
         if earlier is None or earlier.selection_id != self.selection.id:
             return {}
@@ -116,27 +114,19 @@ class Composing:
             "attach_to_email",
         )
         texts = {
-            f"{part}_{code}": getattr(earlier, part).get(code, "")
-            for part in ("subject", "text")
-            for code in LANGUAGES
+            f"{part}_{code}": getattr(earlier, part).get(code, "") for part in ("subject", "text") for code in LANGUAGES
         }
         return {name: getattr(earlier, name) for name in names} | texts
 
     def _take_files(self) -> None:
         """Keep what was uploaded, now or with the same form before; a refusal stands beside the field."""
-        kept = [
-            file for token in request.form.getlist("kept_file") if (file := attachments.from_token(token))
-        ]
+        kept = [file for token in request.form.getlist("kept_file") if (file := attachments.from_token(token))]
         uploads = [
-            file
-            for file in request.files.getlist("attachments")
-            if isinstance(file, FileStorage) and file.filename
+            file for file in request.files.getlist("attachments") if isinstance(file, FileStorage) and file.filename
         ]
         self.files = kept
         try:
-            self.files = attachments.store_all(
-                [(file.stream, file.filename or "") for file in uploads], kept=kept
-            )
+            self.files = attachments.store_all([(file.stream, file.filename or "") for file in uploads], kept=kept)
         except OperationRefused as refusal:
             self._file_error = refusal.message
         else:
@@ -159,17 +149,13 @@ class Composing:
     def _auto_fill(self) -> None:
         """Put a ready answer into the languages it is there in."""
         try:
-            chosen = db.session.get(
-                ResponseTemplate, filters.whole_number(request.form.get("response_template", ""))
-            )
+            chosen = db.session.get(ResponseTemplate, filters.whole_number(request.form.get("response_template", "")))
         except ValueError:
             chosen = None
         if chosen is None:
             flash(_("Choose a ready text first."), "warning")
             return
-        for row in db.session.scalars(
-            sa.select(ResponseTemplate).where(ResponseTemplate.name == chosen.name)
-        ):
+        for row in db.session.scalars(sa.select(ResponseTemplate).where(ResponseTemplate.name == chosen.name)):
             self.form[f"subject_{row.language}"].data = row.subject
             self.form[f"text_{row.language}"].data = row.text
 
@@ -231,9 +217,7 @@ class Composing:
         moment = now()
         key = request.form.get("idempotency_key") or f"selection-{self.selection.id}"
         fields = [
-            (name, text)
-            for name, text in request.form.items(multi=True)
-            if name not in {"csrf_token", "kept_file"}
+            (name, text) for name, text in request.form.items(multi=True) if name not in {"csrf_token", "kept_file"}
         ]
         taken = idempotency.begin(
             principal=self.staff.get_id(),
@@ -319,9 +303,7 @@ class Composing:
 
     def _ready_texts(self) -> list[tuple[int, str]]:
         """Ready answers, one for each name, in whatever languages they are there."""
-        rows = sa.select(sa.func.min(ResponseTemplate.id), ResponseTemplate.name).group_by(
-            ResponseTemplate.name
-        )
+        rows = sa.select(sa.func.min(ResponseTemplate.id), ResponseTemplate.name).group_by(ResponseTemplate.name)
         return [(number, name) for number, name in db.session.execute(rows.order_by(ResponseTemplate.name))]
 
     def _send_label(self, plan: Plan) -> str:
@@ -338,9 +320,7 @@ class Composing:
             )
         minutes = self.form.recall_minutes.data
         if not minutes:
-            return ngettext(
-                "Send to %(count)s client now", "Send to %(count)s clients now", plan.tickets, count=count
-            )
+            return ngettext("Send to %(count)s client now", "Send to %(count)s clients now", plan.tickets, count=count)
         return ngettext(
             "Send to %(count)s client in %(minutes)s min",
             "Send to %(count)s clients in %(minutes)s min",

@@ -17,13 +17,16 @@ class ExpensesView(ModuleView):
     module = "expenses"
     icon = "receipt"
     can_create = can_edit = can_delete = False
-    column_list = ('id', 'client', 'service', 'amount', 'period_from', 'period_to', 'posted_at')
+    column_list = ("id", "client", "service", "amount", "period_from", "period_to", "posted_at")
     column_labels = {"id": _l("Code"), "client": _l("Client"), "service": _l("Service"), "amount": _l("Amount"), "period_from": _l("Period from"), "period_to": _l("Period to"), "posted_at": _l("Posted")}  # fmt: skip
-    list_filters = (Day("posted_from", _l("Posted from"), Expense.posted_at), Day("posted_to", _l("Posted to"), Expense.posted_at, upper=True),)
+    list_filters = (
+        Day("posted_from", _l("Posted from"), Expense.posted_at),
+        Day("posted_to", _l("Posted to"), Expense.posted_at, upper=True),
+    )
     searched = ()
-    sortable = ('id', 'amount', 'posted_at')
+    sortable = ("id", "amount", "posted_at")
     title_column = "id"
-    amount_columns = ('amount',)
+    amount_columns = ("amount",)
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row}"

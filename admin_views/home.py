@@ -92,9 +92,7 @@ class HomeView(AdminIndexView):
         if request.method == "POST" and form.validate():
             try:
                 staff = db.session.get_one(Staff, current_user.id)
-                staff_operations.change_own_password(
-                    staff, current=form.current_password.data, new=form.password.data
-                )
+                staff_operations.change_own_password(staff, current=form.current_password.data, new=form.password.data)
                 db.session.commit()
                 log_in(staff)
                 flash(_("The password is changed. All other sessions were ended."), "success")
@@ -162,9 +160,7 @@ def checklist() -> list[dict[str, Any]]:
     sender = not db.session.scalar(
         sa.select(sa.func.count(Project.id)).where(Project.is_active, Project.support_email == "")
     )
-    alive = db.session.scalar(
-        sa.select(sa.func.count(Heartbeat.id)).where(Heartbeat.seen_at > now() - WORKER_SILENCE)
-    )
+    alive = db.session.scalar(sa.select(sa.func.count(Heartbeat.id)).where(Heartbeat.seen_at > now() - WORKER_SILENCE))
     items = [
         (bool(settings.mail_server), _("Mail server"), _("Letters wait in the queue until SMTP_URL names a server."), None),
         (bool(alive), _("Worker"), _("Letters and mailings leave only while a worker runs: flask --app app worker."), None),
@@ -182,7 +178,9 @@ def cards() -> list[dict[str, Any]]:
     """Figures that lead to their lists."""
     found: list[dict[str, Any]] = []
     if current_user.may("tickets.view"):
-        waiting = db.session.scalar(sa.select(sa.func.count(Ticket.id)).where(Ticket.status == TicketStatus.WAITING_STAFF))
+        waiting = db.session.scalar(
+            sa.select(sa.func.count(Ticket.id)).where(Ticket.status == TicketStatus.WAITING_STAFF)
+        )
         found.append({"label": _("Tickets waiting for staff"), "value": waiting, "count": waiting, "icon": "message",
                       "url": "/admin/tickets/?status=waiting_staff"})  # fmt: skip
     if current_user.may("clients.view"):
@@ -193,8 +191,28 @@ def cards() -> list[dict[str, Any]]:
         found.append({"label": _("Clients registered in the last 24 hours"), "value": new, "count": new, "icon": "users",
                       "url": "/admin/clients/?sort=-registered_at"})  # fmt: skip
     if current_user.may("emails.view"):
-        failed = db.session.scalar(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == EmailStatus.FAILED))
-        queued = db.session.scalar(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == EmailStatus.QUEUED))
-        found.append({"label": _("Letters in the queue"), "value": queued, "count": queued, "icon": "mail", "url": "/admin/emails/?status=queued"})
-        found.append({"label": _("Letters that failed"), "value": failed, "count": failed, "icon": "alert-triangle", "url": "/admin/emails/?status=failed"})
+        failed = db.session.scalar(
+            sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == EmailStatus.FAILED)
+        )
+        queued = db.session.scalar(
+            sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == EmailStatus.QUEUED)
+        )
+        found.append(
+            {
+                "label": _("Letters in the queue"),
+                "value": queued,
+                "count": queued,
+                "icon": "mail",
+                "url": "/admin/emails/?status=queued",
+            }
+        )
+        found.append(
+            {
+                "label": _("Letters that failed"),
+                "value": failed,
+                "count": failed,
+                "icon": "alert-triangle",
+                "url": "/admin/emails/?status=failed",
+            }
+        )
     return found

@@ -151,9 +151,7 @@ def _rehearsed(form: ImportForm) -> int | None:
     upload = form.file.data
     try:
         _only_read()
-        batch = imports.rehearse(
-            upload.stream, upload.filename, wish=wish, by=staff, now=now(), directory=directory()
-        )
+        batch = imports.rehearse(upload.stream, upload.filename, wish=wish, by=staff, now=now(), directory=directory())
     except OperationRefused as refusal:
         db.session.rollback()
         field = form.source if refusal.field == "source" else form.file
@@ -203,8 +201,7 @@ def _shown(line: Line) -> dict[str, Any]:
         "key": line.key,
         "name": line.name,
         "changes": [
-            (field_name(name), value_in_words(name, old), value_in_words(name, new))
-            for name, old, new in line.changes
+            (field_name(name), value_in_words(name, old), value_in_words(name, new)) for name, old, new in line.changes
         ],
         "messages": [in_words(message) for message in line.messages],
     }

@@ -103,5 +103,3 @@ def _kind(field: Any, name: str) -> str:
     if isinstance(field, DateField):
         return "date"
     return {"email": "email", "verified_phone": "tel", "phone": "tel"}.get(name, "text")
-
-

@@ -17,13 +17,17 @@ class InvoicesView(ModuleView):
     module = "invoices"
     icon = "file-invoice"
     can_create = can_edit = can_delete = False
-    column_list = ('id', 'number', 'client', 'payer', 'amount', 'status', 'issued_on', 'due_on')
+    column_list = ("id", "number", "client", "payer", "amount", "status", "issued_on", "due_on")
     column_labels = {"id": _l("Code"), "number": _l("Number"), "client": _l("Client"), "payer": _l("Payer"), "amount": _l("Amount"), "status": _l("Status"), "issued_on": _l("Issued"), "due_on": _l("Due")}  # fmt: skip
-    list_filters = (OneOf("status", _l("Status"), Invoice.status, InvoiceStatus), Day("issued_from", _l("Issued from"), Invoice.issued_on), Day("issued_to", _l("Issued to"), Invoice.issued_on, upper=True),)
-    searched = ('number',)
-    sortable = ('id', 'number', 'issued_on', 'due_on', 'amount')
+    list_filters = (
+        OneOf("status", _l("Status"), Invoice.status, InvoiceStatus),
+        Day("issued_from", _l("Issued from"), Invoice.issued_on),
+        Day("issued_to", _l("Issued to"), Invoice.issued_on, upper=True),
+    )
+    searched = ("number",)
+    sortable = ("id", "number", "issued_on", "due_on", "amount")
     title_column = "number"
-    amount_columns = ('amount',)
+    amount_columns = ("amount",)
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row}"

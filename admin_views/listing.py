@@ -110,9 +110,7 @@ def fetch_page(statement: sa.Select[Any], keys: list[Any], request: ListRequest)
             return Page()
         statement = statement.where(_beyond(keys, values, descending))
     order = [key.desc() if descending else key.asc() for key in keys]
-    rows = db.session.execute(
-        statement.with_only_columns(*keys).order_by(*order).limit(request.page_size + 1)
-    ).all()
+    rows = db.session.execute(statement.with_only_columns(*keys).order_by(*order).limit(request.page_size + 1)).all()
     more = len(rows) > request.page_size
     rows = rows[: request.page_size]
     if backwards:
@@ -135,7 +133,9 @@ def _beyond(keys: list[Any], values: list[Any], descending: bool) -> Any:
     rank, column, pk = keys
     step = column < bound[1] if descending else column > bound[1]
     further = pk < bound[2] if descending else pk > bound[2]
-    same = sa.and_(rank == bound[0], sa.or_(sa.and_(column == bound[1], further), sa.and_(column.is_(None), further), step))
+    same = sa.and_(
+        rank == bound[0], sa.or_(sa.and_(column == bound[1], further), sa.and_(column.is_(None), further), step)
+    )
     other = rank < bound[0] if descending else rank > bound[0]
     return sa.or_(other, same)
 

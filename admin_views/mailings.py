@@ -86,9 +86,7 @@ class MailingsView(ComposePages, ModuleView):
     scope_column = "id"
 
     def scope_condition(self, client_id: int) -> Any:
-        return Mailing.id.in_(
-            sa.select(MailingRecipient.mailing_id).where(MailingRecipient.client_id == client_id)
-        )
+        return Mailing.id.in_(sa.select(MailingRecipient.mailing_id).where(MailingRecipient.client_id == client_id))
 
     def row_title(self, row: Mailing) -> str:
         return str(row)
@@ -182,9 +180,7 @@ class MailingsView(ComposePages, ModuleView):
     @needs("clients.message")
     def cancel_view(self) -> ResponseReturnValue:
         """Send no more letters of a mailing."""
-        return self._do(
-            lambda mailing: mailings.cancel(mailing, now=now()), _("Cancelled. What was sent stays sent.")
-        )
+        return self._do(lambda mailing: mailings.cancel(mailing, now=now()), _("Cancelled. What was sent stays sent."))
 
     @expose("/retry/", methods=("POST",))
     @needs("clients.message")
@@ -233,9 +229,7 @@ class MailingsView(ComposePages, ModuleView):
                 bool(figures["failed"]) and status in {"sending", "paused", "sent"},
             ),
         ]
-        return [
-            {"name": name, "label": label, "icon": icon} for name, label, icon, wanted in offered if wanted
-        ]
+        return [{"name": name, "label": label, "icon": icon} for name, label, icon, wanted in offered if wanted]
 
     def _lines(self, mailing: Mailing) -> list[dict[str, Any]]:
         """How many were left out, for each reason."""
@@ -248,9 +242,7 @@ class MailingsView(ComposePages, ModuleView):
             .group_by(MailingRecipient.reason)
         )
         words = mailing_plan.reasons()
-        return [
-            {"reason": reason, "label": words.get(reason, reason), "count": count} for reason, count in counts
-        ]
+        return [{"reason": reason, "label": words.get(reason, reason), "count": count} for reason, count in counts]
 
     def _failures(self, mailing: Mailing) -> list[OutboundEmail]:
         return list(
@@ -272,9 +264,7 @@ class MailingsView(ComposePages, ModuleView):
         if not db.session.scalar(
             sa.select(Heartbeat.id).where(Heartbeat.seen_at > now() - WORKER_MISSED_AFTER).limit(1)
         ):
-            found.append(
-                _("No worker is running. Nothing is sent until one is started (flask --app app worker).")
-            )
+            found.append(_("No worker is running. Nothing is sent until one is started (flask --app app worker)."))
         error = db.session.scalar(
             sa.select(OutboundEmail.last_error)
             .where(OutboundEmail.mailing_id == mailing.id, OutboundEmail.status == EmailStatus.QUEUED,
@@ -290,9 +280,7 @@ class MailingsView(ComposePages, ModuleView):
             )
         return found
 
-    def _recipients(
-        self, mailing: Mailing, outcome: str, reason: str
-    ) -> tuple[list[MailingRecipient], int | None]:
+    def _recipients(self, mailing: Mailing, outcome: str, reason: str) -> tuple[list[MailingRecipient], int | None]:
         """A page of recipients by client, and the code after which the next one begins."""
         try:
             after = filters.whole_number(request.args["after"]) if request.args.get("after") else 0

@@ -17,13 +17,17 @@ class PaymentsView(ModuleView):
     module = "payments"
     icon = "credit-card"
     can_create = can_edit = can_delete = False
-    column_list = ('id', 'number', 'client', 'payer', 'amount', 'method', 'status', 'created_at', 'paid_at')
+    column_list = ("id", "number", "client", "payer", "amount", "method", "status", "created_at", "paid_at")
     column_labels = {"id": _l("Code"), "number": _l("Number"), "client": _l("Client"), "payer": _l("Payer"), "amount": _l("Amount"), "method": _l("Method"), "status": _l("Status"), "created_at": _l("Created"), "paid_at": _l("Paid")}  # fmt: skip
-    list_filters = (OneOf("status", _l("Status"), Payment.status, PaymentStatus), Day("paid_from", _l("Paid from"), Payment.paid_at), Day("paid_to", _l("Paid to"), Payment.paid_at, upper=True),)
-    searched = ('number', 'method')
-    sortable = ('id', 'number', 'amount', 'created_at', 'paid_at')
+    list_filters = (
+        OneOf("status", _l("Status"), Payment.status, PaymentStatus),
+        Day("paid_from", _l("Paid from"), Payment.paid_at),
+        Day("paid_to", _l("Paid to"), Payment.paid_at, upper=True),
+    )
+    searched = ("number", "method")
+    sortable = ("id", "number", "amount", "created_at", "paid_at")
     title_column = "number"
-    amount_columns = ('amount',)
+    amount_columns = ("amount",)
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row}"

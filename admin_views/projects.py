@@ -19,7 +19,16 @@ class ProjectsView(ModuleView):
     module = "projects"
     icon = "world"
     create_label = _l("New project")
-    column_list = ("id", "name", "website", "support_email", "currency", "default_language", "credit_limit", "is_active")
+    column_list = (
+        "id",
+        "name",
+        "website",
+        "support_email",
+        "currency",
+        "default_language",
+        "credit_limit",
+        "is_active",
+    )
     column_labels = {
         "id": _l("Code"), "name": _l("Name"), "website": _l("Website"), "support_email": _l("Sender of letters"),
         "currency": _l("Currency"), "default_language": _l("Default language"),

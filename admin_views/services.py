@@ -17,13 +17,30 @@ class ServicesView(ModuleView):
     module = "services"
     icon = "server"
     can_create = can_edit = can_delete = False
-    column_list = ('id', 'name', 'client', 'product', 'status', 'suspension_reason', 'period', 'price', 'auto_renew', 'opened_at', 'expires_at')
+    column_list = (
+        "id",
+        "name",
+        "client",
+        "product",
+        "status",
+        "suspension_reason",
+        "period",
+        "price",
+        "auto_renew",
+        "opened_at",
+        "expires_at",
+    )
     column_labels = {"id": _l("Code"), "name": _l("Name"), "client": _l("Client"), "product": _l("Product"), "status": _l("Status"), "suspension_reason": _l("Suspended because"), "period": _l("Period"), "price": _l("Price"), "auto_renew": _l("Renewed by itself"), "opened_at": _l("Opened"), "expires_at": _l("Paid until")}  # fmt: skip
-    list_filters = (Record("product", _l("Product"), Service.product_id, Product), OneOf("status", _l("Status"), Service.status, ServiceStatus), Day("expires_from", _l("Paid until, from"), Service.expires_at), Day("expires_to", _l("Paid until, to"), Service.expires_at, upper=True),)
-    searched = ('name',)
-    sortable = ('id', 'name', 'expires_at', 'opened_at')
+    list_filters = (
+        Record("product", _l("Product"), Service.product_id, Product),
+        OneOf("status", _l("Status"), Service.status, ServiceStatus),
+        Day("expires_from", _l("Paid until, from"), Service.expires_at),
+        Day("expires_to", _l("Paid until, to"), Service.expires_at, upper=True),
+    )
+    searched = ("name",)
+    sortable = ("id", "name", "expires_at", "opened_at")
     title_column = "name"
-    amount_columns = ('price',)
+    amount_columns = ("price",)
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row}"

@@ -57,9 +57,7 @@ class SettingsView(BaseView):
 
 
 def _form(posted: Any, values: dict[str, str]) -> Any:
-    fields = {
-        code: StringField(kind.label, description=kind.help) for code, kind in settings.KINDS.items()
-    }
+    fields = {code: StringField(kind.label, description=kind.help) for code, kind in settings.KINDS.items()}
     form = type("SettingsForm", (Form,), fields)(posted, data=values)
     form.form_errors = []
     return form

@@ -25,7 +25,9 @@ class TicketCategoriesView(ModuleView):
     column_editable_list = ("is_active",)
     form_columns = ("name", "responsible_role", "responsible_staff", "is_news", "is_active")
     form_extra_fields = {"name": NamesField(_l("Name"))}
-    form_args = {"is_news": {"description": _l("Clients can unsubscribe from letters of this category, and from no other.")}}
+    form_args = {
+        "is_news": {"description": _l("Clients can unsubscribe from letters of this category, and from no other.")}
+    }
     title_column = "name"
     sections = (("", "", ("name", "responsible_role", "responsible_staff", "is_news", "is_active")),)
 

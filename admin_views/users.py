@@ -19,7 +19,18 @@ class UsersView(ModuleView):
     module = "users"
     icon = "user"
     can_create = False
-    column_list = ("id", "username", "client", "full_name", "email", "phone", "language", "is_owner", "is_active", "last_login_at")
+    column_list = (
+        "id",
+        "username",
+        "client",
+        "full_name",
+        "email",
+        "phone",
+        "language",
+        "is_owner",
+        "is_active",
+        "last_login_at",
+    )
     column_labels = {
         "id": _l("Code"), "username": _l("Username"), "client": _l("Client"), "full_name": _l("Full name"),
         "email": _l("E-mail"), "phone": _l("Phone"), "language": _l("Language"), "is_owner": _l("Owner"),

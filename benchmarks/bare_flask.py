@@ -57,9 +57,7 @@ PAGES = {
         BY_ID,
     ),
 }
-SQLITE_SEARCH = (
-    "SELECT rowid AS id FROM client_search WHERE client_search MATCH :match ORDER BY rowid DESC LIMIT 50"
-)
+SQLITE_SEARCH = "SELECT rowid AS id FROM client_search WHERE client_search MATCH :match ORDER BY rowid DESC LIMIT 50"
 WHO = "SELECT id, username, full_name FROM staff WHERE id = :id"
 EDIT = "UPDATE clients SET note = :note, row_version = row_version + 1 WHERE id = :id"
 TEMPLATE = """<!doctype html>

@@ -103,21 +103,17 @@ def _setting() -> Setting:
     db.session.add_all([*projects, *groups])
     db.session.flush()
     products = [
-        Product(name=f"Product {number}", project_id=projects[number % PROJECTS].id)
-        for number in range(PRODUCTS)
+        Product(name=f"Product {number}", project_id=projects[number % PROJECTS].id) for number in range(PRODUCTS)
     ]
     db.session.add_all(products)
     db.session.flush()
     return Setting(
         projects=[project.id for project in projects],
         products={
-            project.id: [product.id for product in products if product.project_id == project.id]
-            for project in projects
+            project.id: [product.id for product in products if product.project_id == project.id] for project in projects
         },
         groups=[group.id for group in groups],
-        characterizations=dict(
-            db.session.execute(sa.select(Characterization.code, Characterization.id)).all()
-        ),
+        characterizations=dict(db.session.execute(sa.select(Characterization.code, Characterization.id)).all()),
     )
 
 
@@ -166,9 +162,7 @@ def _client(rows: Rows, setting: Setting, number: int, rng: random.Random, *, is
         _service(rows, rng.choice(setting.products[project_id]), row, status)
 
 
-def _belongings(
-    rows: Rows, setting: Setting, row: dict[str, Any], common: dict[str, Any], rng: random.Random
-) -> None:
+def _belongings(rows: Rows, setting: Setting, row: dict[str, Any], common: dict[str, Any], rng: random.Random) -> None:
     """User, account with a payment, groups, and the points of some."""
     number, at = row["id"], row["registered_at"]
     user = {"client_id": number, "username": row["owner_username"], "password_hash": "!", "is_owner": True}
@@ -185,9 +179,7 @@ def _belongings(
 
 
 def _service_status(rng: random.Random) -> ServiceStatus:
-    return rng.choices((ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED, ServiceStatus.DELETED), (80, 10, 10))[
-        0
-    ]
+    return rng.choices((ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED, ServiceStatus.DELETED), (80, 10, 10))[0]
 
 
 def _service(rows: Rows, product_id: int, row: dict[str, Any], status: ServiceStatus) -> None:

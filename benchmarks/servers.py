@@ -58,9 +58,7 @@ class Server:
 
     def _workers(self) -> list[Path]:
         pid = self._process.pid
-        return [
-            Path(f"/proc/{child}") for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ]
+        return [Path(f"/proc/{child}") for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def cpu_seconds(self) -> float:
         """Processor time that the workers have had so far."""

@@ -57,9 +57,13 @@ class CreateClientForm(Form):
     password = PasswordField(
         _l("Password"),
         [InputRequired(FILLED), Length(max=passwords.MAXIMUM_LENGTH)],
-        description=_l("At least 8 characters, with Latin letters and digits. The client changes it at the first login."),
+        description=_l(
+            "At least 8 characters, with Latin letters and digits. The client changes it at the first login."
+        ),
     )
-    password_confirm = PasswordField(_l("Confirm the password"), [EqualTo("password", _l("The two passwords are not the same."))])
+    password_confirm = PasswordField(
+        _l("Confirm the password"), [EqualTo("password", _l("The two passwords are not the same."))]
+    )
     email = line(_l("E-mail"), 254, InputRequired(FILLED), Email(), description=_l("Where notifications are sent."))
     country = CountryField(_l("Country"))
     language = EnumField(_l("Language"), kind=Language, default=Language.EN)
@@ -67,7 +71,8 @@ class CreateClientForm(Form):
     company_name = line(_l("Company name"), 200, RequiredForCompany())
     contact_person = line(_l("Contact person (full name)"), 200, InputRequired(FILLED))
     send_welcome = BooleanField(
-        _l("Send a welcome letter"), description=_l("With a link to set the password; the password itself is never sent.")
+        _l("Send a welcome letter"),
+        description=_l("With a link to set the password; the password itself is never sent."),
     )
 
 
@@ -82,12 +87,16 @@ class EditClientForm(Form):
     email = line(_l("E-mail"), 254, InputRequired(FILLED), Email())
     country = CountryField(_l("Country"))
     language = EnumField(_l("Language"), kind=Language)
-    verified_phone = line(_l("Verified phone"), 40, description=_l("Checked for the client's country and kept with its code."))
+    verified_phone = line(
+        _l("Verified phone"), 40, description=_l("Checked for the client's country and kept with its code.")
+    )
     note = TextAreaField(_l("Note"), [PlainText(one_line=False), Length(max=20_000)], filters=[tidy],
                          description=_l("Seen by staff alone."))  # fmt: skip
     characterization = RecordField(_l("Characterization"), model=Characterization)
     characterization_reason = line(_l("Why"), 500)
-    referrer = LookupField(_l("Client who brought this one"), model=Client, blank=True, description=_l("By code or name."))
+    referrer = LookupField(
+        _l("Client who brought this one"), model=Client, blank=True, description=_l("By code or name.")
+    )
     affiliate_program = RecordField(_l("Affiliate program"), model=AffiliateProgram, blank=True)
     groups = RecordsField(_l("Groups"), model=ClientGroup)
     projects = RecordsField(_l("Available projects"), model=Project)

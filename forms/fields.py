@@ -47,7 +47,9 @@ class PlainText:
 class EnumField(SelectField):
     """A choice of a LabelledEnum; the value is its member, or None where blank is allowed."""
 
-    def __init__(self, label: Any = None, validators: Any = None, *, kind: type[LabelledEnum], blank: bool = False, **more: Any) -> None:
+    def __init__(
+        self, label: Any = None, validators: Any = None, *, kind: type[LabelledEnum], blank: bool = False, **more: Any
+    ) -> None:
         self.kind = kind
         self.blank = blank
         super().__init__(label, validators, coerce=self._coerce, choices=self._options, **more)
@@ -147,7 +149,16 @@ class LocalMomentField(Field):
 class RecordField(SelectField):
     """One of the records of a small table, by id; the value is the record."""
 
-    def __init__(self, label: Any = None, validators: Any = None, *, model: Any, blank: bool = False, only_active: bool = False, **more: Any) -> None:
+    def __init__(
+        self,
+        label: Any = None,
+        validators: Any = None,
+        *,
+        model: Any,
+        blank: bool = False,
+        only_active: bool = False,
+        **more: Any,
+    ) -> None:
         self.model = model
         self.blank = blank
         self.only_active = only_active
@@ -234,7 +245,9 @@ class LookupField(Field):
 
     widget = TextInput()
 
-    def __init__(self, label: Any = None, validators: Any = None, *, model: Any, blank: bool = False, **more: Any) -> None:
+    def __init__(
+        self, label: Any = None, validators: Any = None, *, model: Any, blank: bool = False, **more: Any
+    ) -> None:
         self.model = model
         self.blank = blank
         super().__init__(label, validators, **more)
@@ -277,7 +290,11 @@ class NamesField(Field):
         self.data = dict(data) if isinstance(data, dict) else {}
         self.object_data = self.data
         if formdata is not None:
-            given = {code: tidy(formdata.get(f"{self.name}_{code}")) for code in LANGUAGES if f"{self.name}_{code}" in formdata}
+            given = {
+                code: tidy(formdata.get(f"{self.name}_{code}"))
+                for code in LANGUAGES
+                if f"{self.name}_{code}" in formdata
+            }
             self.data = {**self.data, **given}
 
     def pre_validate(self, form: Any) -> None:

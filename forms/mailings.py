@@ -66,9 +66,7 @@ class MailingForm(Form):
                            description=_l("The correspondence goes on under it."))  # fmt: skip
     forbid_replies = tick(_l("Forbid replies"), _l("Clients cannot answer in the tickets of this message."))
     move_to_sender = tick(_l("Move ticket to me on reply"))
-    strict_language = tick(
-        _l("Strict language match"), _l("Only clients whose language has a text get the message.")
-    )
+    strict_language = tick(_l("Strict language match"), _l("Only clients whose language has a text get the message."))
     attachments = MultipleFileField(_l("Files"))
     attach_to_email = tick(_l("Attach the files to the letter"))
     send_at = LocalMomentField(_l("Send at"), [InTheFuture()], description=_l("In your time zone."))
@@ -123,7 +121,5 @@ for _code in LANGUAGES:
     setattr(
         MailingForm,
         f"text_{_code}",
-        TextAreaField(
-            _l("Text"), [PlainText(one_line=False)], filters=[tidy], render_kw={"rows": 14, "lang": _code}
-        ),
+        TextAreaField(_l("Text"), [PlainText(one_line=False)], filters=[tidy], render_kw={"rows": 14, "lang": _code}),
     )

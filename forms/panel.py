@@ -94,7 +94,5 @@ class ResetForm(NewPasswordForm):
 class ProfileForm(RefusableForm):
     full_name = StringField(_l("Full name"), [Length(max=200)], render_kw={"autocomplete": "name"})
     phone = StringField(_l("Phone"), [Length(max=40)], render_kw={"autocomplete": "tel", "type": "tel"})
-    language = SelectField(
-        _l("Language"), choices=[SelectChoice(each.value, each.label) for each in Language]
-    )
+    language = SelectField(_l("Language"), choices=[SelectChoice(each.value, each.label) for each in Language])
     time_zone = SelectField(_l("Time zone"))

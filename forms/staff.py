@@ -22,7 +22,9 @@ class LoginForm(RefusableForm):
 
 class PasswordForm(RefusableForm):
     current_password = PasswordField(_l("Current password"), [InputRequired(_l("Enter the password you have now."))])
-    password = PasswordField(_l("New password"), [InputRequired(_l("Enter a password, please.")), Length(max=MAXIMUM_LENGTH)])
+    password = PasswordField(
+        _l("New password"), [InputRequired(_l("Enter a password, please.")), Length(max=MAXIMUM_LENGTH)]
+    )
     password_confirm = PasswordField(
         _l("Confirm the password"), [EqualTo("password", _l("The two passwords are not the same."))]
     )

@@ -98,9 +98,7 @@ def store(stream: IO[bytes], file_name: str, *, room: int = LARGEST_TOTAL) -> St
     return StoredFile(stored_name, name, content_type, size, digest)
 
 
-def store_all(
-    uploads: Iterable[tuple[IO[bytes], str]], *, kept: Iterable[StoredFile] = ()
-) -> list[StoredFile]:
+def store_all(uploads: Iterable[tuple[IO[bytes], str]], *, kept: Iterable[StoredFile] = ()) -> list[StoredFile]:
     """Keep several files (content and name) beside those `kept` before; refuses too many or too large."""
     files = list(kept)
     for stream, name in uploads:
@@ -159,9 +157,7 @@ def forget_orphans(*, now: datetime) -> int:
     ]
     removed = 0
     for path in old:
-        if not db.session.scalar(
-            sa.select(Attachment.id).where(Attachment.stored_name == path.name).limit(1)
-        ):
+        if not db.session.scalar(sa.select(Attachment.id).where(Attachment.stored_name == path.name).limit(1)):
             path.unlink(missing_ok=True)
             removed += 1
     return removed

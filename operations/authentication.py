@@ -80,9 +80,7 @@ def _rehash(person: Staff | ClientUser, password: str) -> None:
 
 
 def _failed(kind: SessionKind, name: str, ip: str, now: datetime) -> OperationRefused:
-    db.session.execute(
-        sa.insert(LoginFailure).values(at=now, kind=kind, username=name.replace("\0", "")[:254], ip=ip)
-    )
+    db.session.execute(sa.insert(LoginFailure).values(at=now, kind=kind, username=name.replace("\0", "")[:254], ip=ip))
     return OperationRefused(_("The username or the password is wrong."), field="password")
 
 

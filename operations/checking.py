@@ -51,4 +51,6 @@ def _documents(kind: Any, line: Any, key: Any) -> list[str]:
         .group_by(kind.id, kind.number, kind.amount)
         .having(kind.amount != total)
     )
-    return [f"{kind.__tablename__} {number}: amount {amount}, lines {minor_units(lines)}" for number, amount, lines in rows]
+    return [
+        f"{kind.__tablename__} {number}: amount {amount}, lines {minor_units(lines)}" for number, amount, lines in rows
+    ]

@@ -80,9 +80,7 @@ def _with_active_product(product_id: int) -> Condition:
 
 
 def _in_group(group_id: int) -> Condition:
-    return Client.id.in_(
-        sa.select(client_group_members.c.client_id).where(client_group_members.c.group_id == group_id)
-    )
+    return Client.id.in_(sa.select(client_group_members.c.client_id).where(client_group_members.c.group_id == group_id))
 
 
 def has_points() -> Condition:
@@ -120,7 +118,12 @@ FILTERS: dict[str, Filter] = {
 }
 
 
-CHOSEN_FROM: dict[str, Any] = {"project": Project, "product": Product, "group": ClientGroup, "characterization": Characterization}
+CHOSEN_FROM: dict[str, Any] = {
+    "project": Project,
+    "product": Product,
+    "group": ClientGroup,
+    "characterization": Characterization,
+}
 
 
 def choices() -> dict[str, list[tuple[str, str]]]:
@@ -139,7 +142,11 @@ def choices() -> dict[str, list[tuple[str, str]]]:
 
 def named_characterization(code: str, name: str) -> str:
     """The seeded characterizations are translated, the owner's own stand as he named them."""
-    seeded = {"ordinary": ("Ordinary", _("Ordinary")), "good": ("Good", _("Good")), "conflict": ("Conflict", _("Conflict"))}
+    seeded = {
+        "ordinary": ("Ordinary", _("Ordinary")),
+        "good": ("Good", _("Good")),
+        "conflict": ("Conflict", _("Conflict")),
+    }
     original, translated = seeded.get(code, ("", ""))
     return translated if name == original else name
 

@@ -152,7 +152,9 @@ def refuse_circle(client: Client) -> None:
     seen, number = set(), client.referrer_id or (client.referrer.id if client.referrer else None)
     while number is not None and number not in seen:
         if number == client.id:
-            raise OperationRefused(_("A client cannot have been brought by itself, nor by one it brought."), field="referrer")
+            raise OperationRefused(
+                _("A client cannot have been brought by itself, nor by one it brought."), field="referrer"
+            )
         seen.add(number)
         number = db.session.scalar(sa.select(Client.referrer_id).where(Client.id == number))
 
@@ -192,9 +194,7 @@ def set_characterization(
     *, clients: sa.Select[Any], characterization: Characterization, reason: str, by: Staff, now: datetime
 ) -> Done:
     """Set the characterization of all `clients` (a select of ids), with one statement; says how many had it already."""
-    different = sa.select(Client.id).where(
-        Client.id.in_(clients), Client.characterization_id != characterization.id
-    )
+    different = sa.select(Client.id).where(Client.id.in_(clients), Client.characterization_id != characterization.id)
     asked = _count(clients)
     _record(different, Client.characterization_id, characterization.id, action="set_characterization")
     changed = rows_changed(
@@ -224,7 +224,5 @@ def _record(clients: sa.Select[Any], column: Any, after: Any, *, action: str) ->
     name = column.key
     build = sa.func.jsonb_build_object if db.engine.dialect.name == "postgresql" else sa.func.json_object
     old = sa.type_coerce(build(sa.literal(name, literal_execute=True), column), JSONDocument)
-    rows = clients.with_only_columns(
-        Client.id.label("record_id"), Client.id.label("client_id"), old.label("old")
-    )
+    rows = clients.with_only_columns(Client.id.label("record_id"), Client.id.label("client_id"), old.label("old"))
     audit.record_many(action, module="clients", rows=rows, field=name, after=after)

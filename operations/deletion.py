@@ -113,4 +113,3 @@ def restore(client: Client, *, now: datetime) -> None:
 def _record_all(action: str, clients: sa.Select[Any]) -> None:
     rows = sa.select(Client.id.label("record_id"), Client.id.label("client_id")).where(Client.id.in_(clients))
     audit.record_many(action, module="clients", rows=rows)
-

@@ -85,12 +85,8 @@ class Postman:
 
     def _deliver(self) -> int:
         count = 0
-        while (
-            self._connection is not None and not self._stop() and time.monotonic() >= self._leave_alone_until
-        ):
-            if not letter_queue.anything_due(now()) and not (
-                self._in_doubt and letter_queue.anything_held_up()
-            ):
+        while self._connection is not None and not self._stop() and time.monotonic() >= self._leave_alone_until:
+            if not letter_queue.anything_due(now()) and not (self._in_doubt and letter_queue.anything_held_up()):
                 self._connection.close_if_idle()
                 break
             if not self._connect() or not self._claim():

@@ -109,9 +109,7 @@ class Billing:
             fate = (ServiceStatus.ACTIVE, None) if is_wanted or all_run or stopped else next(self._fates)
             status, reason = (ServiceStatus.SUSPENDED, stopped) if stopped else fate
             # Most pay for the shortest period there is.
-            period, price = (
-                product.prices[0] if self._rng.random() < 0.8 else self._rng.choice(product.prices)
-            )
+            period, price = product.prices[0] if self._rng.random() < 0.8 else self._rng.choice(product.prices)
             ago = (self._now - purse.subject.registered_at) * self._rng.random()
             opened_at = (self._now - ago).replace(microsecond=0)
             yield Sale(purse, product, status, reason, period, price, opened_at)
@@ -134,9 +132,7 @@ class Billing:
                 "name": f"{sale.product.name} · {subject.slug}",
                 "status": sale.status,
                 "suspension_reason": sale.reason,
-                "suspended_by_violation_id": (
-                    violation_id if sale.reason is SuspensionReason.VIOLATION else None
-                ),
+                "suspended_by_violation_id": (violation_id if sale.reason is SuspensionReason.VIOLATION else None),
                 "period": sale.period,
                 "price": sale.price,
                 "auto_renew": self._rng.random() < 0.85,

@@ -108,8 +108,7 @@ class Books:
     def _documents(self, purse: Purse) -> None:
         purse.charges.sort(key=lambda charge: (charge.starts, charge.service_id))
         months = [
-            list(charges)
-            for _month, charges in groupby(purse.charges, lambda c: (c.starts.year, c.starts.month))
+            list(charges) for _month, charges in groupby(purse.charges, lambda c: (c.starts.year, c.starts.month))
         ]
         for number, charges in enumerate(months, start=1):
             is_last = number == len(months)
@@ -146,9 +145,7 @@ class Books:
             asked = self._at(due - timedelta(days=9), 12)
             self._payment(purse, purse.subject.id, amount, asked, invoice_id=invoice_id, status=awaited)
 
-    def _invoice(
-        self, purse: Purse, charges: Sequence[Charge], issued: date, due: date, status: InvoiceStatus
-    ) -> int:
+    def _invoice(self, purse: Purse, charges: Sequence[Charge], issued: date, due: date, status: InvoiceStatus) -> int:
         invoice_id = self._rows.new_id("invoices")
         self._rows.add(
             "invoices",
@@ -222,9 +219,7 @@ class Books:
             },
         )
         source = ("expense", expense_id)
-        purse.movements.append(
-            Movement(at, charge.account_id, -charge.amount, EntryKind.EXPENSE, source, charge.name)
-        )
+        purse.movements.append(Movement(at, charge.account_id, -charge.amount, EntryKind.EXPENSE, source, charge.name))
         return expense_id
 
     def _act(self, purse: Purse, charges: Sequence[Charge], expenses: Sequence[int]) -> None:
@@ -265,9 +260,7 @@ class Books:
         elif dice < 0.05:
             amount = max(usual // 10, 1)
             purse.movements.append(
-                Movement(
-                    self._recently(purse), account_id, amount, EntryKind.ADJUSTMENT, ("", None), "Goodwill"
-                )
+                Movement(self._recently(purse), account_id, amount, EntryKind.ADJUSTMENT, ("", None), "Goodwill")
             )
         self._commission(purse)
 
@@ -278,9 +271,7 @@ class Books:
         if referrer_id is None or payment is None or payment.amount < 10:
             return
         at = min(payment.at + timedelta(hours=1), self._now)
-        purse.movements.append(
-            Movement(at, referrer_id, payment.amount // 10, EntryKind.COMMISSION, payment.source)
-        )
+        purse.movements.append(Movement(at, referrer_id, payment.amount // 10, EntryKind.COMMISSION, payment.source))
 
     def _second_account(self, purse: Purse, second: Shop) -> None:
         """An account with another project, with money on it, some from home if the currency is the same."""
@@ -340,9 +331,7 @@ def _number(kind: Any, dated: Any) -> None:
     year = sa.cast(sa.extract("year", dated), sa.Integer)
     place = sa.func.row_number().over(partition_by=(Account.project_id, year), order_by=(dated, kind.id))
     ranked = (
-        sa.select(
-            kind.id.label("id"), Account.project_id.label("project"), year.label("year"), place.label("place")
-        )
+        sa.select(kind.id.label("id"), Account.project_id.label("project"), year.label("year"), place.label("place"))
         .join(Account, Account.id == kind.account_id)
         .where(kind.number.startswith("~"))
         .subquery()

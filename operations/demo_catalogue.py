@@ -146,9 +146,7 @@ def create(*, password_hash: str, now: datetime) -> Catalogue:
         shops=tuple(_shop(brand) for brand in BRANDS),
         staff=staff,
         groups=tuple(_one(ClientGroup, name=name, description=text) for name, text in GROUPS),
-        programs=tuple(
-            _one(AffiliateProgram, name=name, percent=Decimal(percent)) for name, percent in PROGRAMS
-        ),
+        programs=tuple(_one(AffiliateProgram, name=name, percent=Decimal(percent)) for name, percent in PROGRAMS),
         characterizations=_characterizations(),
         categories=tuple(categories),
         abuse=abuse,
@@ -200,9 +198,7 @@ def _person(username: str, full_name: str, role_id: int, password_hash: str) -> 
 
 
 def _shop(brand: Brand) -> Shop:
-    project = db.session.scalar(sa.select(Project).where(Project.name == brand.name)) or _unused_project(
-        brand
-    )
+    project = db.session.scalar(sa.select(Project).where(Project.name == brand.name)) or _unused_project(brand)
     project.name, project.website = brand.name, f"https://{brand.domain}"
     project.support_email, project.currency = f"support@{brand.domain}", brand.currency
     project.default_language, project.is_active = brand.language, True
@@ -231,20 +227,15 @@ def _product(project: Project, name: str, kind: str, price: str, *, periods: Map
         )
         for period in periods
     }
-    product = db.session.scalar(
-        sa.select(Product).where(Product.project_id == project.id, Product.name == name)
-    )
+    product = db.session.scalar(sa.select(Product).where(Product.project_id == project.id, Product.name == name))
     if product is None:
         product = Product(name=name, type=kind, project_id=project.id)
         product.prices = [
-            ProductPrice(period=period, currency=project.currency, price=amount)
-            for period, amount in amounts.items()
+            ProductPrice(period=period, currency=project.currency, price=amount) for period, amount in amounts.items()
         ]
         db.session.add(product)
         db.session.flush()
-    return ForSale(
-        product.id, name, tuple((period, int(amount.scaleb(2))) for period, amount in amounts.items())
-    )
+    return ForSale(product.id, name, tuple((period, int(amount.scaleb(2))) for period, amount in amounts.items()))
 
 
 def _characterizations() -> dict[str, int]:

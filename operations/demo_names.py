@@ -193,9 +193,7 @@ def tax_id(rng: random.Random, country: Country, legal_status: LegalStatus) -> s
     """A tax number that looks right; a Russian one has the right check digits, of 10 digits for a company."""
     if country.code != "RU":
         return f"{country.code}{rng.randrange(10**8, 10**9)}"
-    digits = [7, 7] + [
-        rng.randint(0, 9) for _position in range(7 if legal_status is LegalStatus.COMPANY else 8)
-    ]
+    digits = [7, 7] + [rng.randint(0, 9) for _position in range(7 if legal_status is LegalStatus.COMPANY else 8)]
     weights = [3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8]
     for _check in range(1 if legal_status is LegalStatus.COMPANY else 2):
         total = sum(a * b for a, b in zip(digits, weights[-len(digits) :], strict=True))

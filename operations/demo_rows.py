@@ -82,9 +82,7 @@ class Rows:
             return
         for table in self._next:
             self._connection.execute(
-                sa.select(
-                    sa.func.setval(sa.func.pg_get_serial_sequence(table, "id"), max(self._next[table] - 1, 1))
-                )
+                sa.select(sa.func.setval(sa.func.pg_get_serial_sequence(table, "id"), max(self._next[table] - 1, 1)))
             )
         self._connection.exec_driver_sql("ANALYZE")
 
@@ -108,9 +106,7 @@ def triggers_aside(connection: sa.Connection) -> Iterator[None]:
 def _sqlite_triggers(connection: sa.Connection) -> tuple[list[str], list[str]]:
     """Statements that remove the triggers, and that make them again."""
     found = sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN :tables")
-    triggers = connection.execute(
-        found.bindparams(sa.bindparam("tables", value=COUNTED, expanding=True))
-    ).all()
+    triggers = connection.execute(found.bindparams(sa.bindparam("tables", value=COUNTED, expanding=True))).all()
     return [f'DROP TRIGGER "{name}"' for name, _definition in triggers], [sql for _name, sql in triggers]
 
 

@@ -131,9 +131,7 @@ class Support:
         words = [Words(begun, dialogue.question % subject.contact.name, is_staff=True)]
         if status in {ViolationStatus.ANSWERED, ViolationStatus.RESOLVED}:
             words.append(Words(self._later(begun), dialogue.turns[0], is_staff=False))
-        waiting = (
-            TicketStatus.WAITING_STAFF if status is ViolationStatus.ANSWERED else TicketStatus.WAITING_CLIENT
-        )
+        waiting = TicketStatus.WAITING_STAFF if status is ViolationStatus.ANSWERED else TicketStatus.WAITING_CLIENT
         is_over = status in {ViolationStatus.RESOLVED, ViolationStatus.CANCELLED}
         ticket_status = TicketStatus.CLOSED if is_over else waiting
         ticket_id = self._ticket(subject, dialogue, words, ticket_status, category_id=self._catalogue.abuse)

@@ -53,12 +53,8 @@ DIALOGUES = {
             "Can we move to the next larger plan without the server being down, best at night?",
             ("Yes, one restart of about a minute is needed. Shall we do it tonight at 03:00?", "Yes please."),
         ),
-        Dialogue(
-            "Cannot log in by SSH", "Since the restart my key is refused: Permission denied (publickey).", ()
-        ),
-        Dialogue(
-            "Backup from last week", "We deleted a folder by mistake. Do you have a copy of last Tuesday?", ()
-        ),
+        Dialogue("Cannot log in by SSH", "Since the restart my key is refused: Permission denied (publickey).", ()),
+        Dialogue("Backup from last week", "We deleted a folder by mistake. Do you have a copy of last Tuesday?", ()),
     ),
     RU: (
         Dialogue(
@@ -94,12 +90,8 @@ DIALOGUES = {
             "Можно ли перейти на следующий тариф без остановки сервера, лучше ночью?",
             ("Да, нужна одна перезагрузка примерно на минуту. Сделать сегодня в 03:00?", "Да, пожалуйста."),
         ),
-        Dialogue(
-            "Не пускает по SSH", "После перезагрузки ключ не принимается: Permission denied (publickey).", ()
-        ),
-        Dialogue(
-            "Копия за прошлую неделю", "Случайно удалили папку. Есть ли у вас копия за прошлый вторник?", ()
-        ),
+        Dialogue("Не пускает по SSH", "После перезагрузки ключ не принимается: Permission denied (publickey).", ()),
+        Dialogue("Копия за прошлую неделю", "Случайно удалили папку. Есть ли у вас копия за прошлый вторник?", ()),
     ),
 }
 

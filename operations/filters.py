@@ -90,7 +90,9 @@ class OneOf(Filter):
 
     kind = "select"
 
-    def __init__(self, key: str, label: Any, column: Any, values: type[LabelledEnum] | Callable[[], list[tuple[str, str]]]) -> None:
+    def __init__(
+        self, key: str, label: Any, column: Any, values: type[LabelledEnum] | Callable[[], list[tuple[str, str]]]
+    ) -> None:
         super().__init__(key, label)
         self.column = column
         self.values = values

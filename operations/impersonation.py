@@ -138,9 +138,7 @@ def force_end(impersonation: Impersonation, *, why: str, now: datetime) -> bool:
     return True
 
 
-def stop(
-    impersonation: Impersonation, *, now: datetime, why: str = "return", with_staff_session: bool = False
-) -> None:
+def stop(impersonation: Impersonation, *, now: datetime, why: str = "return", with_staff_session: bool = False) -> None:
     """End the stay because the staff member leaves; nothing happens to one that has ended.
 
     With `with_staff_session` the session that it came from ends too.
@@ -238,9 +236,7 @@ def admin_address(url: str) -> str:
     if not harmless or " " in url:
         return CLIENT_LIST
     parts = urlsplit(url)
-    own = (
-        not parts.scheme and not parts.netloc and (parts.path == "/admin" or parts.path.startswith("/admin/"))
-    )
+    own = not parts.scheme and not parts.netloc and (parts.path == "/admin" or parts.path.startswith("/admin/"))
     return url if own and ".." not in parts.path.split("/") else CLIENT_LIST
 
 

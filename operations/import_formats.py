@@ -204,9 +204,7 @@ def _encoding(path: Path) -> str:
     if wrong is None:
         return "utf-8-sig"
     if not _is_cyrillic(path):
-        raise BrokenFile(
-            wrong, _("These letters are neither in UTF-8 nor in Windows-1251. Save the file in UTF-8.")
-        )
+        raise BrokenFile(wrong, _("These letters are neither in UTF-8 nor in Windows-1251. Save the file in UTF-8."))
     return "cp1251"
 
 

@@ -91,9 +91,7 @@ def known_clients(
 
 
 def _by_key(connection: sa.Connection, keys: list[str], source: str, lock: bool) -> dict[str, Any]:
-    statement = _known_clients.where(
-        Client.external_source == source, bulk.among(connection, Client.external_id, keys)
-    )
+    statement = _known_clients.where(Client.external_source == source, bulk.among(connection, Client.external_id, keys))
     return {row.external_id: row for row in _fetch(connection, statement, lock)}
 
 
@@ -103,8 +101,7 @@ def _by_code(connection: sa.Connection, rows: Sequence[Incoming], lock: bool) ->
     return {
         wanted[found.id].key: found
         for found in _fetch(connection, statement, lock)
-        if found.owner_username == wanted[found.id].username
-        and found.registered_at == wanted[found.id].registered_at
+        if found.owner_username == wanted[found.id].username and found.registered_at == wanted[found.id].registered_at
     }
 
 
@@ -120,9 +117,7 @@ def groups_of(connection: sa.Connection, client_ids: Iterable[int]) -> set[tuple
     ids = list(client_ids)
     if not ids:
         return set()
-    statement = sa.select(members.client_id, members.group_id).where(
-        bulk.among(connection, members.client_id, ids)
-    )
+    statement = sa.select(members.client_id, members.group_id).where(bulk.among(connection, members.client_id, ids))
     return {(client, group) for client, group in connection.execute(statement)}
 
 

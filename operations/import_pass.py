@@ -126,9 +126,7 @@ class Pass:
             else:
                 row.remarks.append(("email_taken", {}))
 
-    def _in_use(
-        self, kind: str, column: QueryableAttribute[Any], wanted: list[tuple[str, int]]
-    ) -> dict[str, int]:
+    def _in_use(self, kind: str, column: QueryableAttribute[Any], wanted: list[tuple[str, int]]) -> dict[str, int]:
         """Who has each value: the line that came first, 0 for a user who is here already."""
         first: dict[str, int] = {}
         for value, line in wanted:

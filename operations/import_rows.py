@@ -310,9 +310,7 @@ def _is_clean(text: str) -> bool:
 
 
 _SAID = {
-    (language, country): frozenset(
-        name for name, is_said in (("language", language), ("country", country)) if is_said
-    )
+    (language, country): frozenset(name for name, is_said in (("language", language), ("country", country)) if is_said)
     for language in (True, False)
     for country in (True, False)
 }

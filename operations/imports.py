@@ -46,9 +46,7 @@ class ImportStopped(OperationRefused):
     """Some lines are refused, and all or nothing was asked for. Nothing may stay of what was written."""
 
     def __init__(self, counts: dict[str, int]) -> None:
-        super().__init__(
-            _("Nothing was brought in: %(count)s of the lines are refused.", count=counts[REFUSED])
-        )
+        super().__init__(_("Nothing was brought in: %(count)s of the lines are refused.", count=counts[REFUSED]))
         self.counts = counts
 
 
@@ -130,9 +128,7 @@ def _claim(batch: ImportBatch, now: datetime) -> None:
     db.session.refresh(batch)
 
 
-def _carry_out(
-    sheet: Sheet, batch: ImportBatch, wish: Wish, *, skip_bad: bool, keep: Keeper
-) -> dict[str, int]:
+def _carry_out(sheet: Sheet, batch: ImportBatch, wish: Wish, *, skip_bad: bool, keep: Keeper) -> dict[str, int]:
     """Write what the sheet says, and the batch's counts; `keep` takes the lines and returns their counts."""
     connection = db.session.connection()
     if connection.dialect.name == "postgresql":
@@ -227,9 +223,7 @@ def _projects() -> list[Project]:
 def _source(wish: Wish, sheet: Sheet) -> str:
     source = " ".join(wish.source.split()) or sheet.format
     if len(source) > LONGEST_SOURCE:
-        raise OperationRefused(
-            _("At most %(count)s characters, please.", count=LONGEST_SOURCE), field="source"
-        )
+        raise OperationRefused(_("At most %(count)s characters, please.", count=LONGEST_SOURCE), field="source")
     return source
 
 
@@ -347,9 +341,7 @@ def _said(lines: Iterator[Line], echo: Callable[[str], Any]) -> dict[str, int]:
 
 def in_one_line(line: Line, outcome: str) -> str:
     """«12: changed: 1042 Ivan Petrov: e-mail: a@example.org -> b@example.org»."""
-    changes = [
-        f"{field_name(name)}: {_short(name, old)} -> {_short(name, new)}" for name, old, new in line.changes
-    ]
+    changes = [f"{field_name(name)}: {_short(name, old)} -> {_short(name, new)}" for name, old, new in line.changes]
     about = "; ".join(changes + [in_words(message) for message in line.messages])
     who = f"{line.key} {line.name}".strip()
     return ": ".join(part for part in (str(line.number), outcome, who, about) if part)

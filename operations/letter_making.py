@@ -118,11 +118,7 @@ class Desk:
             raise Skipped("deleted")
         if letter.is_unsubscribed:
             raise Skipped("unsubscribed")
-        return (
-            self._of_mailing(letter)
-            if letter.mailing_id and not letter.template
-            else self._of_template(letter)
-        )
+        return self._of_mailing(letter) if letter.mailing_id and not letter.template else self._of_template(letter)
 
     def _of_template(self, letter: Claimed) -> tuple[str, bytes]:
         content = letters.render(
@@ -147,12 +143,7 @@ class Desk:
         )
 
     def _of_mailing(self, letter: Claimed) -> tuple[str, bytes]:
-        if (
-            letter.text is None
-            or letter.subject is None
-            or letter.ticket_id is None
-            or letter.client_id is None
-        ):
+        if letter.text is None or letter.subject is None or letter.ticket_id is None or letter.client_id is None:
             raise Skipped("deleted")
         sort = self._sort(letter)
         unsubscribe = unsubscribing.url_for_client(letter.client_id) if sort.is_news else ""

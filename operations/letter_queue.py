@@ -28,9 +28,7 @@ recipients: Any = MailingRecipient.__table__
 
 OUTCOME = (
     sa.update(recipients)
-    .where(
-        recipients.c.mailing_id == sa.bindparam("mailing"), recipients.c.client_id == sa.bindparam("client")
-    )
+    .where(recipients.c.mailing_id == sa.bindparam("mailing"), recipients.c.client_id == sa.bindparam("client"))
     .values(outcome=sa.bindparam("result"), reason=sa.bindparam("why"))
 )
 
@@ -121,9 +119,7 @@ def _due(
 
 def anything_due(moment: datetime) -> bool:
     sending = sa.select(Mailing.id).where(Mailing.status == MailingStatus.SENDING)
-    due = sa.select(emails.c.id).where(
-        emails.c.status == EmailStatus.QUEUED, emails.c.next_attempt_at <= moment
-    )
+    due = sa.select(emails.c.id).where(emails.c.status == EmailStatus.QUEUED, emails.c.next_attempt_at <= moment)
     _only_read()
     found = any(
         db.session.scalar(due.where(which).limit(1)) is not None
@@ -165,9 +161,7 @@ def _room(rates: tuple[int, int], limit: int, moment: datetime) -> tuple[int, se
 def _used_by_domain(moment: datetime) -> Counter[str]:
     """Letters of the last minute, and those being sent, per domain."""
     recent = (emails.c.sent_at > moment - timedelta(minutes=1)) | (emails.c.status == EmailStatus.SENDING)
-    rows = db.session.execute(
-        sa.select(emails.c.domain, sa.func.count()).where(recent).group_by(emails.c.domain)
-    )
+    rows = db.session.execute(sa.select(emails.c.domain, sa.func.count()).where(recent).group_by(emails.c.domain))
     return Counter(dict(rows.all()))
 
 

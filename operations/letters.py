@@ -129,9 +129,7 @@ def as_html(text: str) -> str:
     """A plain text as HTML: paragraphs, line ends, and web addresses as links; everything else is shown."""
     escaped = str(escape(text.replace("\r\n", "\n").strip("\n")))
     linked = LINK.sub(lambda found: f'<a href="{found[0]}" rel="noopener nofollow">{found[0]}</a>', escaped)
-    return "\n".join(
-        f"<p>{paragraph}</p>".replace("\n", "<br>\n") for paragraph in re.split(r"\n{2,}", linked)
-    )
+    return "\n".join(f"<p>{paragraph}</p>".replace("\n", "<br>\n") for paragraph in re.split(r"\n{2,}", linked))
 
 
 def html_of(text: str) -> Markup:

@@ -154,9 +154,7 @@ def plan(draft: Draft, clients: sa.Select[Any], *, selection: Selection | None =
     counts = db.session.execute(
         sa.select(rows.c.language, rows.c.reason, sa.func.count()).group_by(rows.c.language, rows.c.reason)
     ).all()
-    gets = [
-        (language, reason, count) for language, reason, count in counts if reason in {"", *WITHOUT_LETTER}
-    ]
+    gets = [(language, reason, count) for language, reason, count in counts if reason in {"", *WITHOUT_LETTER}]
     by_language = {code: sum(count for language, _r, count in gets if language == code) for code in LANGUAGES}
     lines = [
         Line(reason, label, count, _names(sa.select(rows.c.client_id).where(rows.c.reason == reason)))
@@ -280,9 +278,7 @@ def _empty_macros(draft: Draft, rows: sa.Subquery) -> list[Line]:
 
 
 def _names(ids: sa.Select[Any], condition: Any = None) -> list[tuple[int, str]]:
-    statement = (
-        sa.select(Client.id, Client.name).where(Client.id.in_(ids)).order_by(Client.id).limit(SHOWN_NAMES)
-    )
+    statement = sa.select(Client.id, Client.name).where(Client.id.in_(ids)).order_by(Client.id).limit(SHOWN_NAMES)
     if condition is not None:
         statement = statement.where(condition)
     return [(number, name) for number, name in db.session.execute(statement)]

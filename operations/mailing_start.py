@@ -110,9 +110,7 @@ def _leave_out_who_changed(mailing: Mailing) -> None:
         _skip(mailing, "unsubscribed", mailing_plan.unsubscribed())
 
 
-def _skip(
-    mailing: Mailing, reason: str, condition: sa.ColumnElement[bool], *, also: tuple[str, ...] = ()
-) -> None:
+def _skip(mailing: Mailing, reason: str, condition: sa.ColumnElement[bool], *, also: tuple[str, ...] = ()) -> None:
     ids = (
         sa.select(MailingRecipient.id)
         .join(Client, Client.id == MailingRecipient.client_id)
@@ -181,8 +179,7 @@ def _recipients(mailing: Mailing) -> Iterator[list[Any]]:
         .join(Project, Project.id == Client.project_id)
         .where(
             MailingRecipient.mailing_id == mailing.id,
-            (MailingRecipient.outcome == RecipientOutcome.QUEUED)
-            | MailingRecipient.reason.in_(WITHOUT_LETTER),
+            (MailingRecipient.outcome == RecipientOutcome.QUEUED) | MailingRecipient.reason.in_(WITHOUT_LETTER),
         )
         .order_by(MailingRecipient.client_id)
         .limit(CHUNK)

@@ -17,9 +17,7 @@ from urllib.parse import quote
 
 # What may follow a header without being encoded; «=?» would be taken for something encoded.
 PLAIN_HEADER = re.compile(r"(?!.*=\?)[ -~]*")
-ADDRESS = re.compile(
-    r"[^\s@<>(),;:\\\"\[\]\x00-\x20\x7f-\xa0]{1,64}@[^\s@<>(),;:\\\"\x00-\x20\x7f-\xa0/]{1,253}"
-)
+ADDRESS = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x20\x7f-\xa0]{1,64}@[^\s@<>(),;:\\\"\x00-\x20\x7f-\xa0/]{1,253}")
 WIDTH = 76
 # 45 bytes become 60 characters, so that an encoded word stays below the 75 that it may have.
 ENCODED_WORD_BYTES = 45
@@ -198,12 +196,9 @@ def _file_name(name: str) -> str:
     for character in name:
         # A character is never cut in two: some programs decode each piece alone.
         escaped = quote(character.encode("utf-8", "replace"), safe="")
-        pieces = (
-            [*pieces, escaped] if len(pieces[-1] + escaped) > 60 else [*pieces[:-1], pieces[-1] + escaped]
-        )
+        pieces = [*pieces, escaped] if len(pieces[-1] + escaped) > 60 else [*pieces[:-1], pieces[-1] + escaped]
     if len(pieces) == 1:
         return f"filename*=utf-8''{pieces[0]}"
     return ";\r\n ".join(
-        f"filename*{number}*={'' if number else 'utf-8' + chr(39) * 2}{piece}"
-        for number, piece in enumerate(pieces)
+        f"filename*{number}*={'' if number else 'utf-8' + chr(39) * 2}{piece}" for number, piece in enumerate(pieces)
     )

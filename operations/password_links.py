@@ -64,9 +64,7 @@ def read(token: str, now: datetime, *, lock: bool = False) -> ClientUser | None:
     if content is None or content[3] <= now.timestamp():
         return None
     statement = sa.select(ClientUser).join(ClientUser.client)
-    statement = statement.where(
-        ClientUser.id == content[0], ClientUser.is_active, Client.deleted_at.is_(None)
-    )
+    statement = statement.where(ClientUser.id == content[0], ClientUser.is_active, Client.deleted_at.is_(None))
     if lock:
         statement = statement.with_for_update(of=ClientUser).execution_options(populate_existing=True)
     user = db.session.scalars(statement).first()
@@ -115,11 +113,7 @@ def change(user: ClientUser, password: str, *, now: datetime, action: str = "pas
     """Give the user a password of his own choice, end all his sessions, and tell him by letter."""
     staff.set_password(user, password)
     actor = audit.current_actor()
-    by = (
-        actor
-        if actor.client_user_id
-        else audit.actor_of(None, user, ip=actor.ip, request_id=actor.request_id)
-    )
+    by = actor if actor.client_user_id else audit.actor_of(None, user, ip=actor.ip, request_id=actor.request_id)
     audit.record(action, module="users", record_id=user.id, client_id=user.client_id, by=by)
     _tell(user, now)
 

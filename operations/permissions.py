@@ -13,9 +13,7 @@ STANDING_ALONE = (
     "clients.login_as", "clients.login_as_spend", "clients.message", "clients.message_all", "clients.erase",
     "money.post", "settings.edit", "staff.edit", "audit.view",
 )  # fmt: skip
-EVERYTHING = tuple(
-    dict.fromkeys([f"{module}.{verb}" for module in MODULES for verb in VERBS] + list(STANDING_ALONE))
-)
+EVERYTHING = tuple(dict.fromkeys([f"{module}.{verb}" for module in MODULES for verb in VERBS] + list(STANDING_ALONE)))
 
 # A role that may edit clients but not create them may change these of a client, and nothing else.
 LIMITED_CLIENT_COLUMNS = ("note", "characterization")

@@ -34,9 +34,7 @@ class Visit:
 @lru_cache(maxsize=1)
 def time_zones() -> list[str]:
     """The zones one may choose, by name."""
-    return sorted(
-        name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "posix/"))
-    )
+    return sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "posix/")))
 
 
 def change(user: ClientUser, *, full_name: str, phone: str, language: Language, time_zone: str) -> None:

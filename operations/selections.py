@@ -93,17 +93,13 @@ def describe(selection: Selection) -> list[str]:
 
 def forget_old(*, now: datetime, older_than: timedelta = timedelta(days=7)) -> None:
     """Remove selections that nobody carried out."""
-    db.session.execute(
-        sa.delete(Selection).where(Selection.created_at < now - older_than, Selection.used_at.is_(None))
-    )
+    db.session.execute(sa.delete(Selection).where(Selection.created_at < now - older_than, Selection.used_at.is_(None)))
 
 
 def mark_used(selection: Selection) -> None:
     """Note that the selection was carried out; a second time is refused."""
     won = rows_changed(
-        sa.update(Selection)
-        .where(Selection.id == selection.id, Selection.used_at.is_(None))
-        .values(used_at=now())
+        sa.update(Selection).where(Selection.id == selection.id, Selection.used_at.is_(None)).values(used_at=now())
     )
     if not won:
         raise OperationRefused(_("This was done already."))

@@ -54,11 +54,7 @@ class Connection:
 
     def open(self) -> None:
         """Be connected and logged in. Raises Unreachable or LoginRefused."""
-        if (
-            self._smtp is not None
-            and time.monotonic() - self._used_at > ASK_AFTER
-            and not self._still_stands()
-        ):
+        if self._smtp is not None and time.monotonic() - self._used_at > ASK_AFTER and not self._still_stands():
             self.close()
         if self._smtp is None:
             self._smtp = self._connect()
@@ -92,9 +88,7 @@ class Connection:
                 smtp.send(f"{commands[len(replies)]}\r\n".encode())
                 replies.append(smtp.getreply())
         self._end_if_refused(smtp, replies)
-        smtp.send(
-            letter.replace(b"\r\n.", b"\r\n..") + (b".\r\n" if letter.endswith(b"\r\n") else b"\r\n.\r\n")
-        )
+        smtp.send(letter.replace(b"\r\n.", b"\r\n..") + (b".\r\n" if letter.endswith(b"\r\n") else b"\r\n.\r\n"))
         code, text = smtp.getreply()
         if code != OK:
             raise smtplib.SMTPResponseException(code, text)

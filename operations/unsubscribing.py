@@ -55,9 +55,7 @@ def subscribe(client: Client, *, source: str = "link", now: datetime) -> None:
 
 
 def _user(client: Client) -> ClientUser | None:
-    return db.session.scalar(
-        sa.select(ClientUser).where(ClientUser.client_id == client.id, ClientUser.is_owner)
-    )
+    return db.session.scalar(sa.select(ClientUser).where(ClientUser.client_id == client.id, ClientUser.is_owner))
 
 
 def _consent(client: Client) -> Consent | None:

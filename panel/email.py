@@ -33,9 +33,7 @@ def email() -> ResponseReturnValue:
             "info",
         )
         return redirect("/panel/profile/")
-    return render_template(
-        "panel/email/change.html", form=form, user=user, brand_name=user.client.project.name
-    )
+    return render_template("panel/email/change.html", form=form, user=user, brand_name=user.client.project.name)
 
 
 @public.get("/confirm-email")

@@ -55,9 +55,7 @@ def _unpaid_invoices() -> list[Invoice]:
 
 def _ending_services() -> list[Service]:
     alive = Service.status.in_([ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED])
-    statement = (
-        own(Service).where(alive, Service.expires_at <= now() + SOON).options(joinedload(Service.account))
-    )
+    statement = own(Service).where(alive, Service.expires_at <= now() + SOON).options(joinedload(Service.account))
     return _rows(statement.order_by(Service.expires_at, Service.id).limit(SHOWN))
 
 

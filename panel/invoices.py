@@ -28,6 +28,4 @@ def invoices() -> ResponseReturnValue:
 @client_only("finance")
 def invoice(number: int) -> ResponseReturnValue:
     """One of them."""
-    return render(
-        "panel/invoices/details.html", invoice=one(Invoice, number, *RELATED, selectinload(Invoice.lines))
-    )
+    return render("panel/invoices/details.html", invoice=one(Invoice, number, *RELATED, selectinload(Invoice.lines)))

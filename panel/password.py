@@ -45,9 +45,7 @@ def _change(user: ClientUser, form: PasswordForm) -> bool:
 
 def _refuse_wrong_old(user: ClientUser, form: PasswordForm) -> None:
     """Refuse a wrong present password, and one for one use that is merely kept."""
-    if "current_password" in form and not passwords.verify(
-        user.password_hash, form.current_password.data or ""
-    ):
+    if "current_password" in form and not passwords.verify(user.password_hash, form.current_password.data or ""):
         raise OperationRefused(_("This is not your present password."), field="current_password")
     if passwords.verify(user.password_hash, form.password.data or ""):
         raise OperationRefused(_("Choose another password than the present one."), field="password")

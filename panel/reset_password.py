@@ -93,9 +93,7 @@ def _request_page(form: ResetRequestForm, error: str | None = None) -> Response:
 def _set_page(form: ResetForm, user: ClientUser) -> Response:
     # The address holds the token, so no other page may learn where a click came from.
     g.referrer_policy = "strict-origin"
-    html = render_template(
-        "panel/reset_password/set.html", form=form, username=user.username, **visitors_frame()
-    )
+    html = render_template("panel/reset_password/set.html", form=form, username=user.username, **visitors_frame())
     return make_response(html)
 
 

@@ -152,9 +152,7 @@ def commands(environ: dict[str, str], settings: config.Settings, letters: str | 
 
 
 @contextmanager
-def processes(
-    wanted: dict[str, list[str]], environ: dict[str, str]
-) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def processes(wanted: dict[str, list[str]], environ: dict[str, str]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Start `wanted`, and stop whatever of it still runs in the end.
 
     Each has a session of its own, so that Ctrl-C reaches this process alone and the others are asked to

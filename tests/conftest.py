@@ -114,9 +114,7 @@ def _databases(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
     def of(engine: str) -> databases.SQLite | databases.PostgreSQL:
         if engine in failures:
-            raise AssertionError("there is no database: its migrations failed, see above") from failures[
-                engine
-            ]
+            raise AssertionError("there is no database: its migrations failed, see above") from failures[engine]
         if engine not in made:
             made[engine] = databases.ENGINES[engine](worker_id)
             try:
@@ -190,9 +188,7 @@ def make_app(environ: dict[str, str]) -> Iterator[Callable[..., Flask]]:
     made = []
 
     def make(**changes: str | None) -> Flask:
-        made.append(
-            _make({name: value for name, value in {**environ, **changes}.items() if value is not None})
-        )
+        made.append(_make({name: value for name, value in {**environ, **changes}.items() if value is not None}))
         return made[-1]
 
     yield make
@@ -255,9 +251,7 @@ def flask_command(environ: dict[str, str]) -> Callable[..., subprocess.Completed
     def execute(*arguments: str, check: bool = True, **changes: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "flask", "--app", "app", *arguments]
         wanted = {"PATH": os.environ["PATH"], **environ, **changes}
-        done = subprocess.run(
-            command, cwd=ROOT, env=wanted, capture_output=True, text=True, timeout=100, check=False
-        )
+        done = subprocess.run(command, cwd=ROOT, env=wanted, capture_output=True, text=True, timeout=100, check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -321,9 +315,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium.PROGRAM, args=chromium.ARGUMENTS, headless=True
-        )
+        started = playwright.chromium.launch(executable_path=chromium.PROGRAM, args=chromium.ARGUMENTS, headless=True)
         yield started
         started.close()
 

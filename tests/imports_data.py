@@ -147,9 +147,7 @@ def fossbilling_rows(count: int, *, seed: int = 2) -> Iterator[dict[str, str]]:
         yield dict.fromkeys(FOSSBILLING_HEADINGS, "") | row
 
 
-def as_csv(
-    rows: Iterable[dict[str, str]], *, delimiter: str = ",", headings: Iterable[str] | None = None
-) -> str:
+def as_csv(rows: Iterable[dict[str, str]], *, delimiter: str = ",", headings: Iterable[str] | None = None) -> str:
     """The rows as CSV, lines ended as PHP and Excel do; `headings` instead of the rows' own."""
     every = iter(rows)
     first = next(every)
@@ -161,9 +159,7 @@ def as_csv(
     return text.getvalue()
 
 
-def write_csv(
-    path: Path, rows: Iterable[dict[str, str]], *, encoding: str = "utf-8", delimiter: str = ","
-) -> Path:
+def write_csv(path: Path, rows: Iterable[dict[str, str]], *, encoding: str = "utf-8", delimiter: str = ",") -> Path:
     """Write the rows as a CSV file, one after the other, however many they are."""
     every = iter(rows)
     first = next(every)

@@ -99,5 +99,8 @@ def _words(code: int) -> tuple[str, str]:
         429: (_("Too many tries"), _("Please wait a while before you try again.")),
         503: (_("Busy or away"), _("The database does not answer at the moment. Nothing was lost; please try again.")),
     }
-    fallback = (_("Something went wrong"), _("The fault has been noted. Please try again, or tell us the number below."))
+    fallback = (
+        _("Something went wrong"),
+        _("The fault has been noted. Please try again, or tell us the number below."),
+    )
     return known.get(code, fallback)

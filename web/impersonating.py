@@ -80,9 +80,7 @@ def note_unsafe_request(response: Response) -> Response:
     try:
         db.session.rollback()
         if not impersonation.is_recorded(stay, request_id=g.request_id):
-            impersonation.record_request(
-                stay, method=request.method, path=request.path, status=response.status_code
-            )
+            impersonation.record_request(stay, method=request.method, path=request.path, status=response.status_code)
             db.session.commit()
     except DBAPIError:
         log.exception("an unsafe request of a login-as was not recorded", extra={"request_id": g.request_id})

@@ -193,9 +193,7 @@ def _name_actor() -> None:
     staff = person if isinstance(person, Staff) else (stay.staff if stay else None)
     user = person if isinstance(person, ClientUser) else None
     audit.set_actor(
-        audit.actor_of(
-            staff, user, ip=g.ip, request_id=g.request_id, impersonation_id=stay.id if stay else None
-        )
+        audit.actor_of(staff, user, ip=g.ip, request_id=g.request_id, impersonation_id=stay.id if stay else None)
     )
 
 

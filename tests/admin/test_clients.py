@@ -38,7 +38,9 @@ def crowd(app: Flask, cast: Cast) -> dict[str, int]:
         make.points(stopped, 7)
         make.entry(stopped, "-12.50")
         wholesale_member = make.client("Member", country="IT")
-        db.session.execute(sa.text("INSERT INTO client_group_members VALUES (:c, :g)"), {"c": wholesale_member.id, "g": wholesale.id})
+        db.session.execute(
+            sa.text("INSERT INTO client_group_members VALUES (:c, :g)"), {"c": wholesale_member.id, "g": wholesale.id}
+        )
         gone = make.client("Gone", deleted_at=now())
         return {"good": good.id, "rich": rich.id, "stopped": stopped.id, "member": wholesale_member.id, "gone": gone.id,
                 "group": wholesale.id, "product": sold.id, "beta": beta.id,
@@ -101,7 +103,9 @@ def test_what_is_not_understood_shows_nobody_and_says_so(owner: Desk, crowd: dic
         assert digest(owner.app) == before
 
 
-@pytest.mark.parametrize("sort", ["id", "name", "email", "country", "project", "balance", "registered_at", "active_services", "properties"])
+@pytest.mark.parametrize(
+    "sort", ["id", "name", "email", "country", "project", "balance", "registered_at", "active_services", "properties"]
+)
 def test_pages_lead_through_all_rows_once_in_both_directions(app: Flask, owner: Desk, sort: str) -> None:
     """Forwards and backwards over rows that are alike in the sort column; the last page is reached at once."""
     with make.scene(app):
@@ -151,7 +155,12 @@ def test_a_cell_is_changed_in_place(owner: Desk, cast: Cast, column: str, typed:
     assert answer.json["version"] == row["row_version"] == 2
     with owner.app.app_context():
         event = db.session.scalars(sa.select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1)).one()
-        assert (event.action, event.record_id, event.staff_id, event.after[column]) == ("edit", number, cast.owner.id, kept)
+        assert (event.action, event.record_id, event.staff_id, event.after[column]) == (
+            "edit",
+            number,
+            cast.owner.id,
+            kept,
+        )
 
 
 def test_the_characterization_is_changed_in_place_and_signed(owner: Desk, cast: Cast, crowd: dict[str, int]) -> None:
@@ -213,10 +222,14 @@ def test_all_that_match_are_characterized_at_once(owner: Desk, app: Flask, crowd
     address, page = bulk(owner, "set_characterization", query=query)
     assert "30" in page.text
     assert "Change 30 clients" in page.text
-    done = confirm(owner, address, page, characterization=str(crowd["good_kind"]), characterization_reason="Bought a lot")
+    done = confirm(
+        owner, address, page, characterization=str(crowd["good_kind"]), characterization_reason="Bought a lot"
+    )
     assert "30 clients changed" in done.text
     with app.app_context():
-        rows = db.session.execute(sa.select(Client.characterization_id, Client.row_version).where(Client.id.in_(twins))).all()
+        rows = db.session.execute(
+            sa.select(Client.characterization_id, Client.row_version).where(Client.id.in_(twins))
+        ).all()
         assert set(rows) == {(crowd["good_kind"], 2)}
         events = db.session.scalars(sa.select(AuditEvent).where(AuditEvent.action == "set_characterization")).all()
         assert {event.record_id for event in events} == set(twins)
@@ -269,10 +282,17 @@ def test_creating_a_client_makes_its_user_and_its_account(owner: Desk, cast: Cas
     with owner.app.app_context():
         client = db.session.scalars(sa.select(Client).where(Client.email == GOOD["email"])).one()
         assert (client.name, client.project_id, client.language) == (HOSTILE, cast.project_b, "ru")
-        assert (client.owner.username, client.owner.must_change_password, client.owner.is_owner) == ("new.client", True, True)
+        assert (client.owner.username, client.owner.must_change_password, client.owner.is_owner) == (
+            "new.client",
+            True,
+            True,
+        )
         assert client.owner.password_hash.startswith("$argon2id$")
         assert [(account.currency, account.balance) for account in client.accounts] == [("RUB", 0)]
-        assert db.session.scalar(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.client_id == client.id)) == 0
+        assert (
+            db.session.scalar(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.client_id == client.id))
+            == 0
+        )
 
 
 @pytest.mark.parametrize(
@@ -311,7 +331,11 @@ EDIT = {"name": "Anna Alpha", "legal_status": "individual", "company_name": "", 
 def edited(desk: Desk, cast: Cast, **fields: Any) -> Any:
     with desk.app.app_context():
         client = db.session.get(Client, cast.a.id)
-        home = {"project": str(client.project_id), "characterization": str(client.characterization_id), "row_version": str(client.row_version)}
+        home = {
+            "project": str(client.project_id),
+            "characterization": str(client.characterization_id),
+            "row_version": str(client.row_version),
+        }
     return desk.post(f"/admin/clients/edit/?id={cast.a.id}", {**EDIT, **home, **fields})
 
 
@@ -345,9 +369,18 @@ def test_the_second_of_two_editors_is_told_and_loses_nothing(owner: Desk, cast: 
     assert client_row(owner.app, cast.a.id)["note"] == ""
 
 
-def test_support_edits_note_and_characterization_alone(log_in: Callable[[str], Desk], cast: Cast, crowd: dict[str, int]) -> None:
+def test_support_edits_note_and_characterization_alone(
+    log_in: Callable[[str], Desk], cast: Cast, crowd: dict[str, int]
+) -> None:
     before = client_row(log_in("owner").app, cast.a.id)
-    answer = edited(log_in("support"), cast, note="calm", characterization=str(crowd["good_kind"]), email="evil@example.com", name="Evil")
+    answer = edited(
+        log_in("support"),
+        cast,
+        note="calm",
+        characterization=str(crowd["good_kind"]),
+        email="evil@example.com",
+        name="Evil",
+    )
     assert answer.status_code == 302
     after = client_row(log_in("owner").app, cast.a.id)
     assert (after["note"], after["characterization_id"]) == ("calm", crowd["good_kind"])
@@ -375,7 +408,18 @@ def test_a_deleted_client_leaves_and_comes_back(owner: Desk, cast: Cast, clock: 
 # The client filter
 
 
-OF_CLIENTS = ("users", "payers", "accounts", "services", "invoices", "payments", "expenses", "acts", "tickets", "violations")
+OF_CLIENTS = (
+    "users",
+    "payers",
+    "accounts",
+    "services",
+    "invoices",
+    "payments",
+    "expenses",
+    "acts",
+    "tickets",
+    "violations",
+)
 
 
 def test_the_client_filter_scopes_every_module(owner: Desk, cast: Cast) -> None:
@@ -416,7 +460,9 @@ def test_an_address_scopes_one_page_and_changes_nothing(owner: Desk, cast: Cast)
 # A file
 
 
-def test_the_export_is_what_the_filter_shows_and_runs_nowhere(owner: Desk, app: Flask, log_in: Callable[[str], Desk]) -> None:
+def test_the_export_is_what_the_filter_shows_and_runs_nowhere(
+    owner: Desk, app: Flask, log_in: Callable[[str], Desk]
+) -> None:
     """No cell begins as a formula; only what matches is in it; who may not export gets none; it is written down."""
     with make.scene(app):
         make.client("=1+2", country="FR", note="@SUM(A1)", contact_person="+7 900")
@@ -434,9 +480,11 @@ def test_the_export_is_what_the_filter_shows_and_runs_nowhere(owner: Desk, app: 
 
 def test_a_name_that_means_harm_is_text_everywhere(owner: Desk, app: Flask) -> None:
     """In list, badge titles, profile, forms, confirmation and chips it is what was typed, and never an element."""
-    name = f'{HOSTILE}<script>x</script>"\'><img src=x onerror=alert(1)>'
+    name = f"{HOSTILE}<script>x</script>\"'><img src=x onerror=alert(1)>"
     with make.scene(app):
-        number = make.client(name, company_name=name, contact_person=name, note=name, registered_at=now() - timedelta(days=1)).id
+        number = make.client(
+            name, company_name=name, contact_person=name, note=name, registered_at=now() - timedelta(days=1)
+        ).id
         group = make.group(name).id
     with app.app_context():
         db.session.execute(sa.text("INSERT INTO client_group_members VALUES (:c, :g)"), {"c": number, "g": group})
@@ -446,7 +494,11 @@ def test_a_name_that_means_harm_is_text_everywhere(owner: Desk, app: Flask) -> N
                     f"/admin/clients/delete/?id={number}", f"/admin/users/?client={number}", "/admin/groups/", "/admin/audit/", delete):  # fmt: skip
         page = owner.page(address)
         assert not page.all("img")
-        assert not [node for node in page.all("script") if "src" not in node.attributes and node.get("type") != "application/json"]
+        assert not [
+            node
+            for node in page.all("script")
+            if "src" not in node.attributes and node.get("type") != "application/json"
+        ]
         assert not [node for node in page.walk() if any(key.startswith("on") for key in node.attributes)]
         assert "49" not in [cell.text for cell in page.all("td")]
     assert HOSTILE in owner.page(f"/admin/clients/details/?id={number}").text

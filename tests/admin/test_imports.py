@@ -30,9 +30,7 @@ def boss(app: Flask, client: FlaskClient) -> FlaskClient:
     return people.log_in_staff(client, "boss")
 
 
-def upload(
-    visitor: FlaskClient, content: str | bytes, name: str = "clients.csv", **fields: Any
-) -> TestResponse:
+def upload(visitor: FlaskClient, content: str | bytes, name: str = "clients.csv", **fields: Any) -> TestResponse:
     data = content.encode() if isinstance(content, str) else content
     return people.post(visitor, ADDRESS, file=(io.BytesIO(data), name), **fields)
 
@@ -60,8 +58,7 @@ def tabs(seen: Node) -> dict[str, str]:
     """How many lines there are of each outcome, as the tabs say."""
     links = seen.first("nav", class_="tabs").all("a")
     return {
-        link.text.removesuffix(link.one(class_="count").text).strip(): link.one(class_="count").text
-        for link in links
+        link.text.removesuffix(link.one(class_="count").text).strip(): link.one(class_="count").text for link in links
     }
 
 
@@ -86,9 +83,7 @@ def test_from_the_file_to_the_clients(app: Flask, boss: FlaskClient) -> None:
     assert "«no address» is no e-mail address" in refused.text
 
     done = confirm(boss, address, skip_bad="1")
-    assert page.messages(done) == [
-        ("success", "Brought in: 290 new clients, 0 changed; 0 unchanged, 10 refused.")
-    ]
+    assert page.messages(done) == [("success", "Brought in: 290 new clients, 0 changed; 0 unchanged, 10 refused.")]
     assert not done.all("form", action=f"{address}confirm/")
     with app.app_context():
         assert clients() == 290
@@ -100,9 +95,9 @@ def test_from_the_file_to_the_clients(app: Flask, boss: FlaskClient) -> None:
     again = see(boss, rehearse(boss, as_csv(spoil_whmcs(whmcs_rows(300)))))
     assert tabs(again)["Unchanged"] == "290"
     past = see(boss, ADDRESS)
-    assert [
-        row.one("a").text for row in past.first("table", class_="plain-table").one("tbody").all("tr")
-    ] == ["clients.csv"] * 2
+    assert [row.one("a").text for row in past.first("table", class_="plain-table").one("tbody").all("tr")] == [
+        "clients.csv"
+    ] * 2
 
 
 def test_without_leaving_out_a_refused_line_stops_all(app: Flask, boss: FlaskClient) -> None:
@@ -188,9 +183,7 @@ def test_project_source_and_country_are_taken_over(app: Flask, boss: FlaskClient
     rows = [row | {"country": "", "phonenumber": ""} for row in whmcs_rows(2)]
     confirm(boss, rehearse(boss, as_csv(rows), project=str(beta), source="old billing", country="ES"))
     with app.app_context():
-        found = db.session.execute(
-            sa.select(Client.project_id, Client.external_source, Client.country).distinct()
-        )
+        found = db.session.execute(sa.select(Client.project_id, Client.external_source, Client.country).distinct())
         assert found.all() == [(beta, "old billing", "ES")]
 
 
@@ -277,9 +270,7 @@ def test_owners_log_in_only_after_they_set_a_password(app: Flask, boss: FlaskCli
 
 
 @pytest.mark.engine("sqlite")
-def test_others_write_while_a_file_is_rehearsed(
-    app: Flask, boss: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_others_write_while_a_file_is_rehearsed(app: Flask, boss: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long rehearsal keeps nobody from writing, though this database has one writer at a time."""
     from operations import import_pass
 

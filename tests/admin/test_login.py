@@ -90,7 +90,16 @@ def test_one_comes_to_the_page_one_had_asked_for(client: FlaskClient, olga: Pers
 
 
 @pytest.mark.parametrize(
-    "elsewhere", ["//evil.example", "/\\evil.example", "https://evil.example", "https:evil", "javascript:alert(1)", "/a\r\nX: y", "\\/evil"]
+    "elsewhere",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "https:evil",
+        "javascript:alert(1)",
+        "/a\r\nX: y",
+        "\\/evil",
+    ],
 )
 @pytest.mark.engine("sqlite")
 def test_nobody_is_led_elsewhere(client: FlaskClient, olga: Person, elsewhere: str) -> None:
@@ -158,7 +167,15 @@ def test_empty_fields_are_asked_for(client: FlaskClient, app: Flask) -> None:
 
 
 def test_hostile_names_and_passwords_are_just_wrong(client: FlaskClient, olga: Person) -> None:
-    tried = ("olga\0", "' OR 1=1 --", "x" * 5000, "о\u043bga", "olga\u200b", "%", "\ud83d".encode("utf-8", "surrogatepass").decode("latin-1"))
+    tried = (
+        "olga\0",
+        "' OR 1=1 --",
+        "x" * 5000,
+        "о\u043bga",
+        "olga\u200b",
+        "%",
+        "\ud83d".encode("utf-8", "surrogatepass").decode("latin-1"),
+    )
     for name in tried:
         assert try_in(client, name, PASSWORD, ip="10.0.0.9").status_code in {200, 400}
         assert not is_in(client)
@@ -200,7 +217,8 @@ def fail_from_everywhere(app: Flask, username: str, count: int) -> None:
     """Failures for a name, each from another address."""
     with app.app_context():
         rows = [
-            {"at": now(), "kind": SessionKind.STAFF, "username": username, "ip": f"10.{n // 250}.{n % 250}.1"} for n in range(count)
+            {"at": now(), "kind": SessionKind.STAFF, "username": username, "ip": f"10.{n // 250}.{n % 250}.1"}
+            for n in range(count)
         ]
         db.session.execute(sa.insert(LoginFailure), rows)
         db.session.commit()
@@ -216,7 +234,9 @@ def test_a_name_that_is_guessed_from_everywhere_is_shut_but_not_for_its_owner(
 
 
 @pytest.mark.engine("sqlite")
-def test_very_many_failures_of_all_names_together_make_strangers_wait(app: Flask, client: FlaskClient, olga: Person) -> None:
+def test_very_many_failures_of_all_names_together_make_strangers_wait(
+    app: Flask, client: FlaskClient, olga: Person
+) -> None:
     fail_from_everywhere(app, "somebody", 1000)
     assert try_in(client, "olga", PASSWORD, ip="198.51.100.1").status_code == 429
 
@@ -300,14 +320,22 @@ def test_changing_the_password_asks_for_the_old_one_and_ends_all_other_sessions(
     before = cookie(client)
 
     def change(current: str, new: str, again: str | None = None) -> TestResponse:
-        return people.post(client, "/admin/password", current_password=current, password=new, password_confirm=again or new)
+        return people.post(
+            client, "/admin/password", current_password=current, password=new, password_confirm=again or new
+        )
 
     refusals = {
         ("wrong", STRONG, STRONG): ("current_password", "This is not your present password."),
         (PASSWORD, PASSWORD, PASSWORD): ("password", "This is the password you have now."),
         (PASSWORD, "short 1", "short 1"): ("password", "At least 12 characters, please."),
-        (PASSWORD, "only letters here", "only letters here"): ("password", "The password must contain Latin letters and digits."),
-        (PASSWORD, "пароль и цифры 12345", "пароль и цифры 12345"): ("password", "The password must contain Latin letters and digits."),
+        (PASSWORD, "only letters here", "only letters here"): (
+            "password",
+            "The password must contain Latin letters and digits.",
+        ),
+        (PASSWORD, "пароль и цифры 12345", "пароль и цифры 12345"): (
+            "password",
+            "The password must contain Latin letters and digits.",
+        ),
         (PASSWORD, "a1" * 129, "a1" * 129): ("password", "Field cannot be longer than 256 characters."),
         (PASSWORD, STRONG, "different 12345"): ("password_confirm", "The two passwords are not the same."),
     }
@@ -401,7 +429,15 @@ def test_a_session_that_claims_to_be_somebody_of_the_other_side_is_nobody(app: F
         person = people.staff("olga", "clients.view")
         user = people.client("anna")
     people_of.log_in(client, person)
-    for claim in (f"client:{user.id}", str(person.id), f"staff:{person.id}x", "staff:-1", "staff:", "root", f"STAFF:{person.id}"):
+    for claim in (
+        f"client:{user.id}",
+        str(person.id),
+        f"staff:{person.id}x",
+        "staff:-1",
+        "staff:",
+        "root",
+        f"STAFF:{person.id}",
+    ):
         with app.app_context():
             db.session.execute(sa.update(Session).values(data={"_user_id": claim, "_fresh": True}))
             db.session.commit()

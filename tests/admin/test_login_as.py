@@ -156,9 +156,7 @@ def test_returning_leads_to_the_very_page_one_came_from_with_the_staff_session_a
     assert as_olga.get(back.location).status_code == 200
 
 
-def test_without_a_page_to_come_back_to_one_comes_back_to_the_list(
-    as_olga: FlaskClient, anna: Person
-) -> None:
+def test_without_a_page_to_come_back_to_one_comes_back_to_the_list(as_olga: FlaskClient, anna: Person) -> None:
     people.log_in_as(as_olga, anna.client_id)
     assert go_back(as_olga).location == "/admin/clients/"
 
@@ -184,9 +182,7 @@ def test_coming_and_going_needs_the_token_of_that_very_session(
     stranger_token = people.token_of(people.log_in(app.test_client(), "boris").get("/panel/"))
     before, cookies = digest(app), people.cookies(inside)
     for token in (None, panel_token, stranger_token, "x"):
-        answer = inside.post(
-            "/admin/clients/login-as/", data={"id": anna.client_id, "csrf_token": token or ""}
-        )
+        answer = inside.post("/admin/clients/login-as/", data={"id": anna.client_id, "csrf_token": token or ""})
         assert answer.status_code in {400, 403}
     for token in (None, admin_token, stranger_token, "x"):
         assert inside.post("/panel/return", data={"csrf_token": token or ""}).status_code in {400, 403}
@@ -212,9 +208,7 @@ def test_a_client_user_cannot_log_in_as_anybody(app: Flask, anna: Person, boris:
     assert "anna" in visitor.get("/panel/").text
 
 
-@pytest.mark.parametrize(
-    "number", ["0", "-1", "99999", "1" + "0" * 20, "root", "", "1 OR 1", "٣", "2147483648"]
-)
+@pytest.mark.parametrize("number", ["0", "-1", "99999", "1" + "0" * 20, "root", "", "1 OR 1", "٣", "2147483648"])
 def test_nobody_becomes_somebody_who_is_not_there(as_olga: FlaskClient, anna: Person, number: str) -> None:
     assert people.log_in_as(as_olga, number).status_code == 404  # type: ignore[arg-type]
     assert people.log_in_as(as_olga, anna.client_id, user=number or "0").status_code == 404
@@ -248,9 +242,7 @@ def test_one_becomes_the_user_one_asked_for(app: Flask, as_olga: FlaskClient, an
     assert as_olga.get("/panel/invoices/").status_code == 403
 
 
-@pytest.mark.parametrize(
-    "url", ["//evil.example/", "/\\evil.example", "https://evil.example/", "/panel/", "/login"]
-)
+@pytest.mark.parametrize("url", ["//evil.example/", "/\\evil.example", "https://evil.example/", "/panel/", "/login"])
 def test_the_way_back_never_leads_out_of_the_admin(as_olga: FlaskClient, anna: Person, url: str) -> None:
     answer = people.log_in_as(as_olga, anna.client_id, url=url)
     if answer.status_code == 302:
@@ -293,9 +285,7 @@ def test_the_client_s_cookie_alone_opens_nothing_of_the_admin(app: Flask, inside
     assert digest(app) == before
 
 
-def test_what_only_staff_know_is_on_no_page_of_the_panel(
-    app: Flask, inside: FlaskClient, anna: Person
-) -> None:
+def test_what_only_staff_know_is_on_no_page_of_the_panel(app: Flask, inside: FlaskClient, anna: Person) -> None:
     tickets = {}
 
     def write() -> None:
@@ -303,12 +293,8 @@ def test_what_only_staff_know_is_on_no_page_of_the_panel(
         client.note, client.characterization_reason = "SENTINEL-NOTE", "SENTINEL-CHARACTER"
         client.referral_source = "SENTINEL-REFERRAL"
         expires = now() + timedelta(days=90)
-        db.session.add(
-            PenaltyPoint(client_id=client.id, points=3, comment="SENTINEL-PENALTY", expires_at=expires)
-        )
-        ticket = Ticket(
-            client_id=client.id, category_id=people.category().id, subject="About you", reference="r1"
-        )
+        db.session.add(PenaltyPoint(client_id=client.id, points=3, comment="SENTINEL-PENALTY", expires_at=expires))
+        ticket = Ticket(client_id=client.id, category_id=people.category().id, subject="About you", reference="r1")
         db.session.add(ticket)
         db.session.flush()
         db.session.add(TicketMessage(ticket_id=ticket.id, text="SENTINEL-INTERNAL", is_internal=True))
@@ -431,9 +417,7 @@ def test_every_address_of_clients_says_what_a_stay_may_do_there(app: Flask) -> N
     }
 
 
-def test_there_is_no_second_stay_within_one(
-    app: Flask, as_olga: FlaskClient, anna: Person, boris: Person
-) -> None:
+def test_there_is_no_second_stay_within_one(app: Flask, as_olga: FlaskClient, anna: Person, boris: Person) -> None:
     """Another start ends the first, with audit; a form of the first, sent after it, changes nothing."""
     people.log_in_as(as_olga, anna.client_id)
     allow_changes(as_olga)
@@ -576,9 +560,7 @@ def test_a_stay_ends_after_an_hour_however_busy(app: Flask, inside: FlaskClient,
         assert db.session.scalar(sa.select(Session.expires_at).where(Session.kind == "staff")) == ends
 
 
-def test_a_stay_ends_with_the_staff_session(
-    app: Flask, as_olga: FlaskClient, anna: Person, clock: Clock
-) -> None:
+def test_a_stay_ends_with_the_staff_session(app: Flask, as_olga: FlaskClient, anna: Person, clock: Clock) -> None:
     ends = now() + timedelta(minutes=10)
     change(
         app,
@@ -603,14 +585,8 @@ def test_logging_out_inside_ends_both_sessions(app: Flask, inside: FlaskClient) 
     answer = people.post(inside, "/logout", page="/panel/")
     assert answer.status_code == 302
     assert answer.headers["Cache-Control"] == "no-store"
-    assert (
-        people.only_the_cookie(app, "client_session", cookies["client_session"]).get("/panel/").status_code
-        == 302
-    )
-    assert (
-        people.only_the_cookie(app, "staff_session", cookies["staff_session"]).get("/admin/").status_code
-        == 302
-    )
+    assert people.only_the_cookie(app, "client_session", cookies["client_session"]).get("/panel/").status_code == 302
+    assert people.only_the_cookie(app, "staff_session", cookies["staff_session"]).get("/admin/").status_code == 302
 
 
 # What everybody sees
@@ -624,9 +600,7 @@ def test_every_page_of_a_stay_says_so_once_errors_too(app: Flask, inside: FlaskC
         assert page.count('action="/panel/return"') == 1, path
 
 
-def test_a_hostile_name_is_only_text_in_the_banner(
-    app: Flask, inside: FlaskClient, olga: Person, anna: Person
-) -> None:
+def test_a_hostile_name_is_only_text_in_the_banner(app: Flask, inside: FlaskClient, olga: Person, anna: Person) -> None:
     def rename() -> None:
         db.session.get_one(Staff, olga.id).full_name = '<img src=x onerror="alert(1)">'
         db.session.get_one(ClientUser, anna.id).full_name = "<script>alert(2)</script>"

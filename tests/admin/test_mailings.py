@@ -38,9 +38,7 @@ def compose(owner: Desk, ids: list[int]) -> str:
 
 
 def chosen(desk: Desk, ids: list[int]) -> str:
-    answer = desk.post(
-        "/admin/clients/action/", [("action", "message"), *(("rowid", number) for number in ids)]
-    )
+    answer = desk.post("/admin/clients/action/", [("action", "message"), *(("rowid", number) for number in ids)])
     assert answer.status_code == 302, answer.text
     return answer.location
 
@@ -100,18 +98,14 @@ def beside(page: Node, field: str) -> str:
 def test_a_message_goes_from_the_list_to_the_tickets_and_mailboxes(
     app: Flask, owner: Desk, ids: list[int], compose: str, smtp: Any
 ) -> None:
-    number = number_in(
-        sent(owner, compose, subject_ru="Привет, %client_person%", text_ru="Уважаемый %client_person%!")
-    )
+    number = number_in(sent(owner, compose, subject_ru="Привет, %client_person%", text_ru="Уважаемый %client_person%!"))
     assert figures(owner, number) == {
         "status": "scheduled", "recipients": 6, "queued": 6, "sent": 0, "failed": 0, "skipped": 0, "cancelled": 0,
     }  # fmt: skip
     work(app)
     assert figures(owner, number)["status"] == "sent"
     assert figures(owner, number)["sent"] == 6
-    assert sorted(letter.recipients[0] for letter in smtp.letters) == sorted(
-        f"client-{n}@client.example" for n in ids
-    )
+    assert sorted(letter.recipients[0] for letter in smtp.letters) == sorted(f"client-{n}@client.example" for n in ids)
     with app.app_context():
         tickets = db.session.scalars(
             sa.select(Ticket).where(Ticket.mailing_id == number).order_by(Ticket.client_id)
@@ -129,21 +123,14 @@ def test_a_message_goes_from_the_list_to_the_tickets_and_mailboxes(
     assert f"Person {ids[1]}" in thread.text
 
 
-def test_all_that_match_a_filter_are_meant_without_being_named(
-    app: Flask, owner: Desk, ids: list[int]
-) -> None:
+def test_all_that_match_a_filter_are_meant_without_being_named(app: Flask, owner: Desk, ids: list[int]) -> None:
     answer = owner.post("/admin/clients/action/?language=ru&name=client-", {"action": "message", "all": "1"})
     page = owner.page(answer.location)
     assert page.one("p", class_="recipients")["data-recipients"] == "3"
-    assert (
-        "Russian" in page.one("p", class_="recipients").text
-        or "Русский" in page.one("p", class_="recipients").text
-    )
+    assert "Russian" in page.one("p", class_="recipients").text or "Русский" in page.one("p", class_="recipients").text
     number = number_in(sent(owner, answer.location))
     with app.app_context():
-        got = db.session.scalars(
-            sa.select(MailingRecipient.client_id).where(MailingRecipient.mailing_id == number)
-        )
+        got = db.session.scalars(sa.select(MailingRecipient.client_id).where(MailingRecipient.mailing_id == number))
         assert set(got) == {n for n in ids if n % 2}
 
 
@@ -181,8 +168,7 @@ def test_the_plan_says_who_gets_it_in_which_language_and_who_does_not_and_why(
 
 def test_the_button_says_when(owner: Desk, compose: str) -> None:
     assert (
-        previewed(owner, compose, recall_minutes="7").first("button", name="send").text
-        == "Send to 6 clients in 7 min"
+        previewed(owner, compose, recall_minutes="7").first("button", name="send").text == "Send to 6 clients in 7 min"
     )
     later = previewed(owner, compose, send_at="2027-03-01T10:30").first("button", name="send").text
     assert later == "Send to 6 clients at 01.03.2027 10:30"
@@ -241,9 +227,7 @@ def test_a_ready_text_fills_the_languages_it_is_there_in(app: Flask, owner: Desk
     with make.scene(app):
         made = make.template("Maintenance", language="ru", subject="Работы", text="Уважаемый %client_person%")
         number = made.id
-    page = pages.read(
-        owner.post(compose, typed(owner, compose, auto_fill="1", response_template=str(number))).text
-    )
+    page = pages.read(owner.post(compose, typed(owner, compose, auto_fill="1", response_template=str(number))).text)
     assert page.one("input", name="subject_ru")["value"] == "Работы"
     assert page.one("textarea", name="text_ru").text == "Уважаемый %client_person%"
     assert page.one("input", name="subject_en")["value"] == "Hello %client_person%"
@@ -298,9 +282,7 @@ def test_a_file_is_kept_while_the_rest_is_put_right(app: Flask, owner: Desk, com
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-@pytest.mark.parametrize(
-    ("content", "name"), [(b"<svg onload=alert(1)>", "x.svg"), (b"MZ\0", "x.pdf"), (b"", "x.pdf")]
-)
+@pytest.mark.parametrize(("content", "name"), [(b"<svg onload=alert(1)>", "x.svg"), (b"MZ\0", "x.pdf"), (b"", "x.pdf")])
 def test_a_file_that_may_not_be_is_refused_beside_its_field(
     owner: Desk, compose: str, content: bytes, name: str
 ) -> None:
@@ -356,9 +338,7 @@ def test_a_message_waits_and_can_be_called_back_and_written_anew(
         assert not db.session.scalars(sa.select(Ticket).where(Ticket.mailing_id == number)).all()
     assert figures(owner, number)["cancelled"] == 6
     anew = owner.page(
-        page.one("a", href=f"/admin/mailings/new/?selection={compose.rpartition('=')[2]}&from={number}")[
-            "href"
-        ]
+        page.one("a", href=f"/admin/mailings/new/?selection={compose.rpartition('=')[2]}&from={number}")["href"]
     )
     assert anew.one("textarea", name="text_en").text == "Dear %client_person%."
 
@@ -367,9 +347,7 @@ def test_the_setting_gives_the_minutes_to_call_back(owner: Desk, compose: str) -
     assert owner.page(compose).one("input", name="recall_minutes")["value"] == "5"
 
 
-def test_it_is_sent_at_the_time_given_in_the_senders_zone(
-    app: Flask, owner: Desk, cast: Cast, compose: str
-) -> None:
+def test_it_is_sent_at_the_time_given_in_the_senders_zone(app: Flask, owner: Desk, cast: Cast, compose: str) -> None:
     with app.app_context():
         db.session.get_one(Staff, cast.owner.id).time_zone = "Europe/Moscow"
         db.session.commit()

@@ -59,9 +59,7 @@ def test_filled_as_it_says(app: Flask, filled: Filled) -> None:
 
 def test_counts_beside_clients_are_right(app: Flask, filled: Filled) -> None:
     with app.app_context():
-        counts = Counter(
-            db.session.scalars(sa.select(Service.client_id).where(Service.status == ServiceStatus.ACTIVE))
-        )
+        counts = Counter(db.session.scalars(sa.select(Service.client_id).where(Service.status == ServiceStatus.ACTIVE)))
         for number, count in db.session.execute(sa.select(Client.id, Client.active_services)):
             assert count == counts[number]
 

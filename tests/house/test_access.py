@@ -74,7 +74,9 @@ def routes(app: Flask) -> dict[tuple[str, str], str]:
 def test_every_route_declares_its_policy_and_stands_in_the_matrix(app: Flask) -> None:
     written = {(line.method, line.address): line.who for line in matrix()}
     real = routes(app)
-    missing = [f"{method} {address} {real[method, address]}" for method, address in sorted(real.keys() - written.keys())]
+    missing = [
+        f"{method} {address} {real[method, address]}" for method, address in sorted(real.keys() - written.keys())
+    ]
     assert not missing, "these lines are not in matrix.txt; is it so that they are meant?\n" + "\n".join(missing)
     gone = [" ".join(line) for line in sorted(written.keys() - real.keys())]
     assert not gone, "these lines of matrix.txt are of no address any more:\n" + "\n".join(gone)
@@ -114,14 +116,18 @@ def test_the_seeded_roles_hold_what_they_are_for(app: Flask) -> None:
     assert "clients.login_as_spend" not in set().union(*held.values()), "nobody spends in a client's name by default"
     assert all(rights <= everything for rights in held.values())
     money = {"accounts.view", "invoices.view", "payments.view", "expenses.view", "acts.view"}
-    assert {"clients.create", "clients.edit", "clients.message_all", "tickets.edit", "services.edit", *money} <= held["Manager"]
+    assert {"clients.create", "clients.edit", "clients.message_all", "tickets.edit", "services.edit", *money} <= held[
+        "Manager"
+    ]
     assert not {"staff.edit", "roles.edit", "settings.edit", "money.post", "payments.create"} & held["Manager"]
     assert {"clients.view", "clients.edit", "tickets.edit", "clients.message", "clients.login_as"} <= held["Support"]
     assert not {"clients.create", "clients.delete", "clients.export", "clients.message_all", *money} & held["Support"]
     assert {"clients.view", "money.post", "payments.create", "invoices.edit", *money} <= held["Accountant"]
     assert not {"clients.edit", "clients.login_as", "clients.message", "staff.view"} & held["Accountant"]
     assert {right.rpartition(".")[2] for right in held["Auditor"]} == {"view"}
-    assert {f"{line.module}.view" for line in matrix() if line.page == "" and line.module} - {"login.view"} >= {"clients.view"}
+    assert {f"{line.module}.view" for line in matrix() if line.page == "" and line.module} - {"login.view"} >= {
+        "clients.view"
+    }
 
 
 # What is done
@@ -149,7 +155,11 @@ def call(desk: Desk, line: Line, cast: Cast) -> TestResponse:
     url = filled(line, cast)
     if line.method == "GET":
         return desk.get(url)
-    fields = {"list_form_pk": UNKNOWN, editable(desk.app, line.module): ""} if line.page == "ajax/update/" else {"id": UNKNOWN}
+    fields = (
+        {"list_form_pk": UNKNOWN, editable(desk.app, line.module): ""}
+        if line.page == "ajax/update/"
+        else {"id": UNKNOWN}
+    )
     return desk.post(url, fields)
 
 

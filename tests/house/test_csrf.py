@@ -80,7 +80,9 @@ def test_the_token_may_come_in_a_header_as_scripts_send_it(app: Flask, cast: Cas
 
 @pytest.mark.parametrize(("side", "address"), [("staff", "/admin/profile"), ("client", "/panel/profile/")])
 @pytest.mark.engine("sqlite")
-def test_the_token_of_one_side_is_refused_on_the_other(app: Flask, owner: Desk, user: Desk, side: str, address: str) -> None:
+def test_the_token_of_one_side_is_refused_on_the_other(
+    app: Flask, owner: Desk, user: Desk, side: str, address: str
+) -> None:
     one, other = (owner, user) if side == "staff" else (user, owner)
     answer = one.visitor.post(address, data={"csrf_token": other.token})
     assert answer.status_code == 400

@@ -79,9 +79,7 @@ def test_files_that_are_named_are_there(document: Path) -> None:
 @named(DOCUMENTS)
 def test_targets_of_make_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
-    mentioned = set(
-        re.findall(r"(?:`|\$ )(?:[A-Z]+=\S+ )?make ([a-z-]+)", document.read_text(encoding="utf-8"))
-    )
+    mentioned = set(re.findall(r"(?:`|\$ )(?:[A-Z]+=\S+ )?make ([a-z-]+)", document.read_text(encoding="utf-8")))
     assert mentioned <= targets
 
 
@@ -158,9 +156,7 @@ def test_the_defaults_are_those_that_hold(tmp_path: Path) -> None:
 
 def of_gunicorn() -> dict[str, str]:
     """What gunicorn.conf.py reads from the environment, with the default of each."""
-    return dict(
-        re.findall(r"""environ\.get\(['"](\w+)['"], ['"]([^'"]+)['"]\)""", text_of("gunicorn.conf.py"))
-    )
+    return dict(re.findall(r"""environ\.get\(['"](\w+)['"], ['"]([^'"]+)['"]\)""", text_of("gunicorn.conf.py")))
 
 
 def test_the_output_of_make_run_is_what_it_prints(
@@ -362,9 +358,7 @@ def _is_in_the_menu_of_those_who_may(app: Flask, cast: Cast, owner: Desk) -> Non
     with app.app_context():
         role = db.session.scalars(sa.select(Role).where(Role.name == "Support")).one()
         given, number = role.permissions, role.id
-    answer = owner.post(
-        f"/admin/roles/edit/?id={number}", name="Support", permissions=[*given, "equipment.view"]
-    )
+    answer = owner.post(f"/admin/roles/edit/?id={number}", name="Support", permissions=[*given, "equipment.view"])
     assert answer.status_code == 302
     assert support.page("/admin/").all("a", href=URL)
     assert support.get(URL).status_code == 200
@@ -383,9 +377,7 @@ def _is_filled_by_its_form(cast: Cast, owner: Desk) -> None:
     refused = owner.refused(f"{URL}new/", {**modem, "note": "typed"})
     assert "serial_number" in pages.errors(refused)
     assert pages.values(refused)["note"] == ["typed"]
-    assert "kind" in pages.errors(
-        owner.refused(f"{URL}new/", {**modem, "serial_number": "SN-300", "kind": "fridge"})
-    )
+    assert "kind" in pages.errors(owner.refused(f"{URL}new/", {**modem, "serial_number": "SN-300", "kind": "fridge"}))
 
     owner.follow(owner.post(f"{URL}edit/?id={MODEM}", {**modem, "note": "in the hall"}))
     assert pages.cell(owner.page(URL), MODEM, "Note").text == "in the hall"

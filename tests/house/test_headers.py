@@ -46,7 +46,9 @@ def problems_of(answer: TestResponse) -> list[str]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.engine("sqlite")
-def test_every_answer_carries_the_headers_that_protect_it(app: Flask, cast: Cast, owner: Desk, client: FlaskClient) -> None:
+def test_every_answer_carries_the_headers_that_protect_it(
+    app: Flask, cast: Cast, owner: Desk, client: FlaskClient
+) -> None:
     """Pages to whom they are for, forms to a stranger: he is refused."""
     user = people_of.log_in(app.test_client(), cast.b.owner)
     problems = []
@@ -77,7 +79,9 @@ def errors(app: Flask, owner: Desk, monkeypatch: pytest.MonkeyPatch) -> dict[int
     too_large = b"x" * (app.config["MAX_CONTENT_LENGTH"] + 1)
     return {
         400: owner.get("/admin/groups/new/?url=//elsewhere.example"),
-        401: owner.visitor.post("/panel/profile/sessions/end-others", data={"csrf_token": Desk(owner.visitor, "/login").token}),
+        401: owner.visitor.post(
+            "/panel/profile/sessions/end-others", data={"csrf_token": Desk(owner.visitor, "/login").token}
+        ),
         403: people_of.log_in(app.test_client(), _nobody(app)).get("/admin/clients/"),
         404: owner.get("/admin/nowhere"),
         405: owner.get("/admin/logout"),
@@ -137,7 +141,9 @@ def test_over_https_cookies_are_tied_to_the_host_and_browsers_are_told_to_stay(m
     page = visitor.get("/admin/login", **at_home)
     assert page.headers["Strict-Transport-Security"] == "max-age=31536000"
     fields = {"csrf_token": people.token_of(page), "username": "olga", "password": people.PASSWORD}
-    answer = visitor.post("/admin/login", data=fields, headers={"Referer": "https://desk.example.com/admin/login"}, **at_home)
+    answer = visitor.post(
+        "/admin/login", data=fields, headers={"Referer": "https://desk.example.com/admin/login"}, **at_home
+    )
     assert answer.status_code == 302
     assert answer.location == "/admin/"
     cookies = [*page.headers.getlist("Set-Cookie"), *answer.headers.getlist("Set-Cookie")]
@@ -167,7 +173,12 @@ def test_only_hosts_of_ours_are_answered(make_app: Callable[..., Flask]) -> None
     assert answer.status_code == 400
     assert "evil.example" not in answer.text
     # Whoever watches the process asks by its address.
-    assert visitor.get("/login", headers={"X-Forwarded-Host": "evil.example"}, base_url="https://desk.example.com").status_code == 200
+    assert (
+        visitor.get(
+            "/login", headers={"X-Forwarded-Host": "evil.example"}, base_url="https://desk.example.com"
+        ).status_code
+        == 200
+    )
 
 
 def failed_from(app: Flask, forwarded: str) -> str:
@@ -203,6 +214,11 @@ def test_the_audit_names_address_and_request(app: Flask, cast: Cast, owner: Desk
     with app.app_context():
         event = db.session.scalars(sa.select(AuditEvent).order_by(AuditEvent.id.desc())).first()
         assert event is not None
-        assert (event.module, event.action, event.staff_id, event.ip) == ("groups", "create", cast.owner.id, "127.0.0.1")
+        assert (event.module, event.action, event.staff_id, event.ip) == (
+            "groups",
+            "create",
+            cast.owner.id,
+            "127.0.0.1",
+        )
         assert event.request_id == answer.headers["X-Request-Id"]
         assert event.after["name"] == "Audited"

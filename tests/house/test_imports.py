@@ -69,7 +69,5 @@ def test_an_operations_module_stays_one_activity(path: Path) -> None:
 
 def test_the_test_sees_an_arrow_that_points_back(tmp_path: Path) -> None:
     wrong = tmp_path / "ledger.py"
-    wrong.write_text(
-        "def post():\n    from panel.accounts import show\n    import admin_views.base, models\n"
-    )
+    wrong.write_text("def post():\n    from panel.accounts import show\n    import admin_views.base, models\n")
     assert imported_rooms(wrong) - MAY_IMPORT["operations"] == {"panel", "admin_views"}

@@ -57,7 +57,9 @@ def test_every_foreign_key_says_what_a_deletion_does(app: Flask) -> None:
             for key in inspector.get_foreign_keys(table.name):
                 rule = key["options"].get("ondelete")
                 assert rule, f"{table.name}.{key['constrained_columns']}"
-                assert table.name not in money or rule == "RESTRICT", f"{table.name}.{key['constrained_columns']}: {rule}"
+                assert table.name not in money or rule == "RESTRICT", (
+                    f"{table.name}.{key['constrained_columns']}: {rule}"
+                )
 
 
 @pytest.mark.timeout(300)

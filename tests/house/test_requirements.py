@@ -38,10 +38,7 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add((node.module or "").partition(".")[0])
     of = packages_distributions()
-    return {
-        of.get(name, [name])[0].lower().replace("_", "-")
-        for name in names - OURS - set(sys.stdlib_module_names)
-    }
+    return {of.get(name, [name])[0].lower().replace("_", "-") for name in names - OURS - set(sys.stdlib_module_names)}
 
 
 def test_everything_imported_is_asked_for() -> None:
@@ -57,9 +54,7 @@ def test_every_wish_has_a_reason_and_a_pin_with_digests(name: str) -> None:
     wishes = [line for line in (ROOT / f"{name}.in").read_text().splitlines() if line and line[0] not in "#-"]
     assert all(LINE.fullmatch(line) for line in wishes), "each line says which version, and behind # why"
 
-    pinned = re.findall(
-        r"^([a-z0-9-]+)==\S+ \\\n    --hash=", (ROOT / f"{name}.txt").read_text(), re.MULTILINE
-    )
+    pinned = re.findall(r"^([a-z0-9-]+)==\S+ \\\n    --hash=", (ROOT / f"{name}.txt").read_text(), re.MULTILINE)
     assert asked_for(f"{name}.in") <= set(pinned)
 
 

@@ -31,9 +31,7 @@ def free_ports(count: int) -> list[str]:
 
 
 def children(pid: int) -> set[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    )
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return {int(child) for child in listed.stdout.split()}
 
 

@@ -39,7 +39,9 @@ from tests.support.people import Person
 
 MOST = 12
 ROWS = 100
-LISTS = sorted({line.module for line in matrix() if line.page == "" and line.who == f"{line.module}.view"} - {"settings"})
+LISTS = sorted(
+    {line.module for line in matrix() if line.page == "" and line.who == f"{line.module}.view"} - {"settings"}
+)
 # A desk has few of these by nature: the test does not make a hundred.
 FEW = {"features", "roles", "characterizations"}
 
@@ -87,7 +89,9 @@ def _many_small_things(owner: Staff) -> None:
     _insert(CustomField, ({"code": f"field{n}", "label": f"Field no. {n}"} for n in numbers))
     held = {"password_hash": "none", "role_id": owner.role_id}
     people = _insert(Staff, ({"username": f"colleague{n}", **held} for n in numbers))
-    categories = _insert(TicketCategory, ({"name": {"en": f"Category {id}"}, "responsible_staff_id": id} for id in people))
+    categories = _insert(
+        TicketCategory, ({"name": {"en": f"Category {id}"}, "responsible_staff_id": id} for id in people)
+    )
     named = {"language": "en", "subject": "Good day"}
     _insert(ResponseTemplate, ({"name": f"Template {id}", "category_id": id, **named} for id in categories))
     words = {"subject": {"en": "News"}, "starts_at": now()}
@@ -103,7 +107,10 @@ def _many_things_of_clients() -> None:
     assert len(tickets) == ROWS
     products = db.session.scalars(sa.select(Product.id).order_by(Product.id.desc()).limit(ROWS)).all()
     later = now() + timedelta(days=9)
-    _insert(Discount, ({"client_id": c, "product_id": p, "percent": 5} for (c, _t), p in zip(tickets, products, strict=True)))
+    _insert(
+        Discount,
+        ({"client_id": c, "product_id": p, "percent": 5} for (c, _t), p in zip(tickets, products, strict=True)),
+    )
     _insert(Violation, ({"client_id": c, "ticket_id": t, "deadline": later, "action": "to_active"} for c, t in tickets))
     _insert(PenaltyPoint, ({"client_id": c, "points": 2, "expires_at": later} for c, _t in tickets))
     _insert(

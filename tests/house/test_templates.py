@@ -104,7 +104,9 @@ def _against_the_policy(page: Node) -> Iterator[str]:
                 yield f"the attribute {name} of {node.tag}"
             if name in PLACES and re.match(r"\s*((https?:)?//|javascript:|data:(?!image/))", value, re.IGNORECASE):
                 yield f"{node.tag} {name}={value}"
-        if node.tag == "style" or (node.tag == "script" and "src" not in node.attributes and node.get("type") not in INERT_SCRIPTS):
+        if node.tag == "style" or (
+            node.tag == "script" and "src" not in node.attributes and node.get("type") not in INERT_SCRIPTS
+        ):
             yield f"a {node.tag} in the page"
         if node.tag == "script" and node.get("type") in INERT_SCRIPTS:
             json.loads("".join(str(child) for child in node.children))

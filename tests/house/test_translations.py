@@ -109,9 +109,7 @@ def test_placeholders_are_the_same_in_russian(russian: Catalog) -> None:
 
 def test_a_percent_sign_is_never_left_to_be_a_placeholder(russian: Catalog) -> None:
     """Templates fill every text in, also one without placeholders: a lone % ends in an error page."""
-    texts = [
-        text for message in entries(russian) for text in (*forms_of(message.id), *forms_of(message.string))
-    ]
+    texts = [text for message in entries(russian) for text in (*forms_of(message.id), *forms_of(message.string))]
     assert not [text for text in texts if "%" in PLACEHOLDER.sub("", text).replace("%%", "")]
 
 
@@ -181,9 +179,7 @@ class English:
         ]
         self.plain = {text.strip(" .:") for text in differing if not PLACEHOLDER.search(text)}
         gaps = [
-            "[^%]+".join(map(re.escape, PLACEHOLDER.split(text)[::3]))
-            for text in differing
-            if PLACEHOLDER.search(text)
+            "[^%]+".join(map(re.escape, PLACEHOLDER.split(text)[::3])) for text in differing if PLACEHOLDER.search(text)
         ]
         self.with_gaps = re.compile("|".join(gaps))
 

@@ -91,9 +91,7 @@ def let_leases_lapse() -> None:
     db.session.commit()
 
 
-def test_a_worker_starts_what_is_due_within_seconds_and_sends_it(
-    smtp: MailServer, start_worker: Start
-) -> None:
+def test_a_worker_starts_what_is_due_within_seconds_and_sends_it(smtp: MailServer, start_worker: Start) -> None:
     start_worker()
     wait_until(lambda: db.session.scalar(sa.select(sa.func.count(Heartbeat.id))) == 1)
     number = confirm(5, starts_in=2)
@@ -144,9 +142,7 @@ def test_killed_after_the_server_took_a_letter_that_one_goes_twice_at_most_under
     assert figures["sent"] == figures["recipients"] == 20
 
 
-def test_asked_to_stop_a_worker_ends_soon_and_leaves_nothing_claimed(
-    smtp: MailServer, start_worker: Start
-) -> None:
+def test_asked_to_stop_a_worker_ends_soon_and_leaves_nothing_claimed(smtp: MailServer, start_worker: Start) -> None:
     number = confirm(40)
     smtp.delay = 0.05
     worker = start_worker()
@@ -154,9 +150,7 @@ def test_asked_to_stop_a_worker_ends_soon_and_leaves_nothing_claimed(
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=20) == 0
     counts = dict(
-        db.session.execute(
-            sa.select(OutboundEmail.status, sa.func.count()).group_by(OutboundEmail.status)
-        ).all()
+        db.session.execute(sa.select(OutboundEmail.status, sa.func.count()).group_by(OutboundEmail.status)).all()
     )
     assert EmailStatus.SENDING not in counts
     assert counts[EmailStatus.SENT] == len(smtp.letters)
@@ -173,9 +167,7 @@ def test_while_the_server_is_away_workers_live_and_afterwards_everything_goes_ou
     smtp.stop()
     number = confirm(10)
     worker = start_worker()
-    wait_until(
-        lambda: bool(db.session.scalar(sa.select(OutboundEmail.id).where(OutboundEmail.last_error != "")))
-    )
+    wait_until(lambda: bool(db.session.scalar(sa.select(OutboundEmail.id).where(OutboundEmail.last_error != ""))))
     assert worker.poll() is None
     smtp.start()
     wait_until(is_sent(number))

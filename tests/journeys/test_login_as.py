@@ -18,9 +18,7 @@ TOO_SMALL = """
 pytestmark = pytest.mark.engine("sqlite")
 
 
-def test_from_the_list_into_the_panel_to_change_something_and_back(
-    app: Flask, live_server: Any, page: Any
-) -> None:
+def test_from_the_list_into_the_panel_to_change_something_and_back(app: Flask, live_server: Any, page: Any) -> None:
     with app.app_context():
         people.staff("olga", "clients.view", "clients.login_as")
         for name in ("anna", "boris"):

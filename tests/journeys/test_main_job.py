@@ -249,18 +249,32 @@ class Desk:
         assert all(len(letter.recipients) == 1 for letter in letters)
         assert Counter(letter.recipients[0] for letter in letters) == Counter(email for email, *_rest in clients)
         expected = Counter(
-            (email, ("Уважаемый {}, новый договор" if language == "ru" else "Dear {}, a new contract").format(person or name))
+            (
+                email,
+                ("Уважаемый {}, новый договор" if language == "ru" else "Dear {}, a new contract").format(
+                    person or name
+                ),
+            )
             for email, language, person, name, _username in clients
         )
         assert Counter((letter.recipients[0], letter.subject) for letter in letters) == expected
         assert all(letter.attachments == {FILE_NAME: FILE} for letter in letters)
-        assert {str(letter.message["From"].addresses[0].addr_spec) for letter in letters} == {"support@provider.example"}
+        assert {str(letter.message["From"].addresses[0].addr_spec) for letter in letters} == {
+            "support@provider.example"
+        }
         usernames = {username for *_rest, username in clients}
         assert {name for name in usernames if any(f" {name}." in letter.text for letter in letters)} == usernames
-        assert self.number(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == "sent")) == len(clients)
+        assert self.number(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == "sent")) == len(
+            clients
+        )
         self.page.reload()
         figures = self.page.request.get(f"{self.server.url}/admin/mailings/{mailing}/progress.json").json()
-        assert (figures["status"], figures["sent"], figures["queued"], figures["failed"]) == ("sent", len(clients), 0, 0)
+        assert (figures["status"], figures["sent"], figures["queued"], figures["failed"]) == (
+            "sent",
+            len(clients),
+            0,
+            0,
+        )
 
     def check_hostile_name(self) -> None:
         """A name made of macro, template and markup is text wherever it stands."""
@@ -296,5 +310,3 @@ class Desk:
         assert self.number(sa.select(sa.func.count(Session.id)).where(Session.impersonation_id.is_not(None))) == 0
         actions = [action for (action,) in self.ask(sa.select(AuditEvent.action).order_by(AuditEvent.id))]
         assert [action for action in actions if action.startswith("login_as")] == ["login_as", "login_as_return"]
-
-

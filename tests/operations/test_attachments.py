@@ -53,9 +53,7 @@ def test_names_are_only_names(name: str, kept: str) -> None:
     assert store(PNG, name).file_name == kept
 
 
-@pytest.mark.parametrize(
-    "name", [".htaccess", "x.svg", "x.html", "x.exe", "x", "x.png.html", ".png", "x.PHP", ""]
-)
+@pytest.mark.parametrize("name", [".htaccess", "x.svg", "x.html", "x.exe", "x", "x.png.html", ".png", "x.PHP", ""])
 def test_other_kinds_are_refused(name: str) -> None:
     with pytest.raises(OperationRefused) as refusal:
         store(PNG, name)

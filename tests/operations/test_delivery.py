@@ -89,9 +89,7 @@ def test_a_letter_of_a_mailing_is_well_formed_and_says_what_its_ticket_says(smtp
     assert message["From"].addresses[0].display_name == 'Хостинг "Альфа"'
     assert letter.subject == ticket.subject == 'Здравствуйте, Иван <b>"Грозный"</b>'
     assert abs(parsedate_to_datetime(message["Date"]) - now()) < timedelta(minutes=1)
-    assert (
-        message["Message-ID"] == cast.letters_of(mailing)[0].message_id == f"<{ticket.reference}@127.0.0.1>"
-    )
+    assert message["Message-ID"] == cast.letters_of(mailing)[0].message_id == f"<{ticket.reference}@127.0.0.1>"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Ticket"] == ticket.reference
     assert message["List-Unsubscribe"] is None
@@ -157,9 +155,7 @@ def test_a_letter_of_its_own_is_made_of_its_template_in_its_language(smtp: Any) 
     assert '<html lang="ru">' in letter.html
 
 
-@pytest.mark.parametrize(
-    "address", ["x@y, z@w", '"Evil <a@b>,"', "a@b\r\nBcc: c@d", "no address", "", "a b@c.d"]
-)
+@pytest.mark.parametrize("address", ["x@y, z@w", '"Evil <a@b>,"', "a@b\r\nBcc: c@d", "no address", "", "a b@c.d"])
 def test_what_is_no_address_gets_no_letter(address: str) -> None:
     with pytest.raises(OperationRefused):
         letters.queue(
@@ -231,9 +227,7 @@ def test_a_refusal_for_now_is_tried_again_after_growing_pauses(smtp: Any, clock:
     for attempt, minutes in enumerate([1, 5, 30, 120, 360, 360], start=1):
         cast.work()
         assert state(letter) == ("queued", attempt)
-        assert (
-            timedelta(minutes=minutes) <= letter.next_attempt_at - now() <= timedelta(minutes=minutes * 1.2)
-        )
+        assert timedelta(minutes=minutes) <= letter.next_attempt_at - now() <= timedelta(minutes=minutes * 1.2)
         clock.move(minutes=minutes * 0.9)
         cast.work()
         assert state(letter) == ("queued", attempt)
@@ -306,9 +300,7 @@ def test_a_server_that_is_silent_is_given_up_after_a_while_and_nothing_is_lost(
     assert [state(letter) for letter in made] == [("sent", 2)] * 2
 
 
-def test_a_refused_login_stops_the_queue_and_burns_no_attempt(
-    make_app: Callable[..., Flask], smtp: Any
-) -> None:
+def test_a_refused_login_stops_the_queue_and_burns_no_attempt(make_app: Callable[..., Flask], smtp: Any) -> None:
     (letter,) = queued()
     number = letter.id
     db.session.rollback()
@@ -394,9 +386,7 @@ def test_a_letter_in_flight_while_the_mailing_is_cancelled_is_cancelled_when_it_
     figures = mailings.progress(mailing)
     assert (figures["queued"], figures["cancelled"]) == (1, 1)
     db.session.execute(
-        sa.update(OutboundEmail)
-        .where(OutboundEmail.id.in_(held))
-        .values(lease_until=now() - timedelta(seconds=1))
+        sa.update(OutboundEmail).where(OutboundEmail.id.in_(held)).values(lease_until=now() - timedelta(seconds=1))
     )
     db.session.commit()
     jobs.take_back_letters()

@@ -108,9 +108,7 @@ def test_no_project_has_more_than_half(password: str) -> None:
 
 def products_in_use() -> set[int]:
     """Products with a service that runs, and will in two minutes."""
-    running = sa.select(Service.product_id).where(
-        Service.status == ServiceStatus.ACTIVE, Service.client_id != AT_RISK
-    )
+    running = sa.select(Service.product_id).where(Service.status == ServiceStatus.ACTIVE, Service.client_id != AT_RISK)
     return set(db.session.scalars(running))
 
 

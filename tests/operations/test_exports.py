@@ -107,9 +107,7 @@ def test_its_own_export_changes_nothing_where_it_was_made(tmp_path: Path) -> Non
 def test_an_edited_export_changes_the_clients_it_was_made_of(tmp_path: Path) -> None:
     client = a_full_client()
     path = export_to(tmp_path / "own.csv")
-    path.write_text(
-        path.read_text(encoding="utf-8").replace("conflict", "good").replace("Anna Person", "Анна")
-    )
+    path.write_text(path.read_text(encoding="utf-8").replace("conflict", "good").replace("Anna Person", "Анна"))
     assert run(path) == "New: 0, changed: 1, unchanged: 0, refused: 0."
     db.session.expire_all()
     assert (client.contact_person, client.characterization.code) == ("Анна", "good")

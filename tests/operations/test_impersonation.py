@@ -268,8 +268,6 @@ def test_the_way_back_leads_into_the_admin_and_nowhere_else(url: str) -> None:
     assert impersonation.admin_address(url) == "/admin/clients/"
 
 
-@pytest.mark.parametrize(
-    "url", ["/admin/", "/admin/clients/?search=%D0%B0&after=x", "/admin/clients/details/?id=1"]
-)
+@pytest.mark.parametrize("url", ["/admin/", "/admin/clients/?search=%D0%B0&after=x", "/admin/clients/details/?id=1"])
 def test_the_way_back_is_the_page_one_came_from(url: str) -> None:
     assert impersonation.admin_address(url) == url

@@ -320,9 +320,7 @@ def test_all_that_is_wrong_with_a_line_is_said_at_once(importer: Importer) -> No
         ({"phonenumber": ""}, ""),
     ],
 )
-def test_phones_are_understood_for_their_country(
-    importer: Importer, columns: dict[str, str], kept: str
-) -> None:
+def test_phones_are_understood_for_their_country(importer: Importer, columns: dict[str, str], kept: str) -> None:
     importer.bring_in(whmcs(**columns))
     assert client_of("7").owner.phone == kept  # type: ignore[union-attr]
 
@@ -394,9 +392,7 @@ def test_without_a_day_a_client_is_registered_now(importer: Importer, nothing: s
         ({"emailoptout": ""}, None),
     ],
 )
-def test_consent_is_not_opted_out_or_opted_in(
-    importer: Importer, columns: dict[str, str], given: bool | None
-) -> None:
+def test_consent_is_not_opted_out_or_opted_in(importer: Importer, columns: dict[str, str], given: bool | None) -> None:
     importer.bring_in(whmcs(**columns))
     consents = db.session.scalars(sa.select(Consent)).all()
     assert [consent.withdrawn_at is None for consent in consents] == ([] if given is None else [given])
@@ -430,9 +426,7 @@ def test_a_repeated_address_goes_to_the_client_alone(importer: Importer) -> None
         ("same@example.org", "Active"),
     )
     good = dict(next(whmcs_rows(1)))
-    rows = [
-        good | {"id": str(i), "email": email, "status": status} for i, (email, status) in enumerate(wanted)
-    ]
+    rows = [good | {"id": str(i), "email": email, "status": status} for i, (email, status) in enumerate(wanted)]
     lines = importer.bring_in(as_csv(rows))
     clients = [client_of(str(number)) for number in range(4)]
     assert [client.email.lower() for client in clients] == ["gone@example.org"] + ["same@example.org"] * 3
@@ -513,9 +507,7 @@ def test_one_bad_line_stops_all_unless_it_is_left_out(importer: Importer) -> Non
 
 def test_the_confirmation_writes_what_fits_by_then(importer: Importer) -> None:
     importer.bring_in(whmcs())
-    batch = importer.rehearse(
-        as_csv([dict(next(whmcs_rows(1)), id="7"), dict(next(whmcs_rows(1, seed=9)), id="8")])
-    )
+    batch = importer.rehearse(as_csv([dict(next(whmcs_rows(1)), id="7"), dict(next(whmcs_rows(1, seed=9)), id="8")]))
     assert batch.counts["changed"] == 1
     db.session.delete(client_of("7").accounts[0])
     db.session.flush()
@@ -563,9 +555,7 @@ def test_what_no_batch_knows_of_goes_after_a_day_too(importer: Importer) -> None
     assert len(list(importer.directory.iterdir())) == 2
 
 
-def test_the_confirmed_file_is_removed_and_what_was_said_stays_for_the_day(
-    importer: Importer, clock: Clock
-) -> None:
+def test_the_confirmed_file_is_removed_and_what_was_said_stays_for_the_day(importer: Importer, clock: Clock) -> None:
     batch = importer.rehearse(whmcs())
     importer.confirm(batch)
     assert [path.suffix for path in importer.directory.iterdir()] == [".lines"]

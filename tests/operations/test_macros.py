@@ -56,9 +56,7 @@ def test_without_a_contact_person_the_name_stands_in_its_place(typed: str) -> No
 
 
 def test_the_balance_is_written_as_the_language_writes_numbers() -> None:
-    assert (
-        Text("%balance%").for_(addressee(language="ru", balance=Decimal("-1250.5"))) == "-1\xa0250,50\xa0RUB"
-    )
+    assert Text("%balance%").for_(addressee(language="ru", balance=Decimal("-1250.5"))) == "-1\xa0250,50\xa0RUB"
 
 
 @pytest.mark.parametrize("value", HOSTILE)

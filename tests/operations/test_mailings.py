@@ -38,10 +38,7 @@ def outcomes(mailing: Mailing) -> dict[int, tuple[str, str]]:
 
 def tickets(mailing: Mailing) -> dict[int, Ticket]:
     db.session.expire_all()
-    return {
-        row.client_id: row
-        for row in db.session.scalars(sa.select(Ticket).where(Ticket.mailing_id == mailing.id))
-    }
+    return {row.client_id: row for row in db.session.scalars(sa.select(Ticket).where(Ticket.mailing_id == mailing.id))}
 
 
 def change(client_id: int, **columns: Any) -> None:
@@ -67,9 +64,7 @@ def test_each_client_gets_the_text_of_his_language() -> None:
         3: "Здравствуйте, Person 3",
         4: "Hello Person 4",
     }
-    texts = dict(
-        db.session.execute(sa.select(Ticket.client_id, TicketMessage.text).join(TicketMessage.ticket)).all()
-    )
+    texts = dict(db.session.execute(sa.select(Ticket.client_id, TicketMessage.text).join(TicketMessage.ticket)).all())
     assert texts[1] == "Уважаемый Person 1,\nздравствуйте."
 
 
@@ -311,9 +306,7 @@ def test_tickets_say_who_sent_them_and_what_may_be_done_with_them() -> None:
     assert ticket.messages[0].staff_id == open_one.staff_id
 
 
-def test_starting_twice_or_after_a_fault_makes_no_ticket_twice(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock
-) -> None:
+def test_starting_twice_or_after_a_fault_makes_no_ticket_twice(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     mailing = cast.confirm(cast.clients(3))
 
     def fail(*_: object) -> None:
@@ -356,9 +349,7 @@ def test_a_start_takes_a_fixed_number_of_statements_however_many_clients() -> No
         counted.append(statement)
 
     def statements_for(size: int) -> int:
-        mailing = cast.confirm(
-            cast.clients(size), by=db.session.scalars(sa.select(Staff)).first() or cast.sender()
-        )
+        mailing = cast.confirm(cast.clients(size), by=db.session.scalars(sa.select(Staff)).first() or cast.sender())
         counted.clear()
         mailing_start.start(mailing_id=mailing.id, now=now())
         db.session.commit()
@@ -448,9 +439,7 @@ def test_what_was_done_to_a_mailing_is_in_the_audit() -> None:
     mailings.call_back(mailing)
     db.session.commit()
     events = list(
-        db.session.scalars(
-            sa.select(AuditEvent).where(AuditEvent.module == "mailings").order_by(AuditEvent.id)
-        )
+        db.session.scalars(sa.select(AuditEvent).where(AuditEvent.module == "mailings").order_by(AuditEvent.id))
     )
     assert events[0].action == "create"
     assert events[-1].before["status"] == "scheduled"

@@ -73,17 +73,13 @@ def test_long_and_foreign_subjects(subject: str) -> None:
     assert str(parsed(subject=subject)["Subject"]).strip() == subject.strip()
 
 
-@pytest.mark.parametrize(
-    "name", ["Alpha", 'A "quoted" \\ one', "Хостинг «Альфа», ООО", "x <evil@example.com>", ""]
-)
+@pytest.mark.parametrize("name", ["Alpha", 'A "quoted" \\ one', "Хостинг «Альфа», ООО", "x <evil@example.com>", ""])
 def test_the_senders_name_is_only_a_name(name: str) -> None:
     (sender,) = parsed(sender_name=name)["From"].addresses
     assert (sender.display_name, sender.addr_spec) == (name, "desk@alpha.example")
 
 
-@pytest.mark.parametrize(
-    "text", [".", ".\n..\n.x", "x" * 5000, "слово " * 2000, "From me\n", "= =20\t \n end ", ""]
-)
+@pytest.mark.parametrize("text", [".", ".\n..\n.x", "x" * 5000, "слово " * 2000, "From me\n", "= =20\t \n end ", ""])
 def test_texts_that_are_hard_on_mail(text: str) -> None:
     assert text_of(parsed(text=text)).rstrip("\n") == text.rstrip("\n")
 

@@ -71,9 +71,7 @@ def test_the_new_address_holds_once_it_has_confirmed_and_the_old_one_is_told(
     assert follow(client, path) == 410
 
 
-def test_where_the_owner_s_address_was_the_client_s_both_change(
-    app: Flask, as_anna: FlaskClient, anna: Person
-) -> None:
+def test_where_the_owner_s_address_was_the_client_s_both_change(app: Flask, as_anna: FlaskClient, anna: Person) -> None:
     with app.app_context():
         db.session.get_one(ClientUser, anna.id).client.email = "Anna@user.example"
         db.session.commit()
@@ -92,9 +90,7 @@ def test_the_password_is_asked_for(app: Flask, as_anna: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "address", ["no address", "anna@user.example", "a@b.example, c@d.example", "x\r\nBcc: y@z.example"]
 )
-def test_what_is_no_new_address_is_refused_beside_the_field(
-    app: Flask, as_anna: FlaskClient, address: str
-) -> None:
+def test_what_is_no_new_address_is_refused_beside_the_field(app: Flask, as_anna: FlaskClient, address: str) -> None:
     answer = people.post(as_anna, "/panel/email", email=address, current_password=PASSWORD)
     assert 'id="email-error"' in answer.text
     assert letters_waiting(app) == []
@@ -119,9 +115,7 @@ def test_an_address_that_is_taken_meanwhile_does_not_change_hands(
     assert addresses(app, anna)[0] == "anna@user.example"
 
 
-def test_a_link_is_good_for_a_day(
-    app: Flask, client: FlaskClient, as_anna: FlaskClient, clock: Clock
-) -> None:
+def test_a_link_is_good_for_a_day(app: Flask, client: FlaskClient, as_anna: FlaskClient, clock: Clock) -> None:
     ask(as_anna, "new@desk.example")
     path = link(app)
     clock.move(hours=23)

@@ -31,9 +31,7 @@ def test_there_is_a_balance_for_each_account(app: Flask, as_anna: FlaskClient, a
         other = Project(name="Second brand", currency="USD")
         db.session.add(other)
         db.session.flush()
-        db.session.add(
-            Account(client_id=anna.client_id, project_id=other.id, currency="USD", credit_limit=100)
-        )
+        db.session.add(Account(client_id=anna.client_id, project_id=other.id, currency="USD", credit_limit=100))
         db.session.commit()
     page = as_anna.get("/panel/").text
     assert "1,250.00" in page
@@ -46,9 +44,7 @@ def test_a_client_without_anything_reads_so(as_anna: FlaskClient) -> None:
     assert "Nothing at the moment" in as_anna.get("/panel/").text
 
 
-def test_services_that_end_later_and_paid_invoices_need_nothing(
-    app: Flask, as_anna: FlaskClient, annas: Books
-) -> None:
+def test_services_that_end_later_and_paid_invoices_need_nothing(app: Flask, as_anna: FlaskClient, annas: Books) -> None:
     with app.app_context():
         db.session.execute(sa.update(Service).values(expires_at=now() + timedelta(days=60)))
         db.session.execute(sa.text("UPDATE invoices SET status = 'paid'"))

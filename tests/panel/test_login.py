@@ -61,13 +61,8 @@ def test_a_client_user_logs_in_by_username_and_by_e_mail(app: Flask, anna: Perso
         assert "anna" in visitor.get("/panel/").text
 
 
-def test_a_wrong_password_and_an_unknown_name_are_told_the_same_way(
-    client: FlaskClient, anna: Person
-) -> None:
-    answers = [
-        people.post(client, "/login", username=name, password="wrong password 1")
-        for name in ("anna", "nobody")
-    ]
+def test_a_wrong_password_and_an_unknown_name_are_told_the_same_way(client: FlaskClient, anna: Person) -> None:
+    answers = [people.post(client, "/login", username=name, password="wrong password 1") for name in ("anna", "nobody")]
     texts = [people.TOKEN.sub("", answer.text).replace("nobody", "anna") for answer in answers]
     texts = [re.sub(r'name="csrf-token" content="[^"]*"', "", text) for text in texts]
     assert answers[0].status_code == answers[1].status_code
@@ -99,9 +94,7 @@ def test_a_login_leads_to_the_page_of_the_panel_that_was_asked_for(client: Flask
     assert answer.location == "/panel/invoices/?before=7"
 
 
-@pytest.mark.parametrize(
-    "elsewhere", ["//evil.example", "/\\evil.example", "https://evil.example", "/admin/"]
-)
+@pytest.mark.parametrize("elsewhere", ["//evil.example", "/\\evil.example", "https://evil.example", "/admin/"])
 def test_a_login_leads_nowhere_else(client: FlaskClient, anna: Person, elsewhere: str) -> None:
     answer = people.post(client, "/login", username="anna", password=PASSWORD, next=elsewhere)
     assert answer.status_code == 400 or answer.location == "/panel/"
@@ -145,9 +138,7 @@ def test_guessing_from_one_address_is_stopped_for_a_while(client: FlaskClient, a
 # A password for one use
 
 
-def test_a_password_that_staff_set_leads_to_the_change_page_until_it_is_changed(
-    app: Flask, anna: Person
-) -> None:
+def test_a_password_that_staff_set_leads_to_the_change_page_until_it_is_changed(app: Flask, anna: Person) -> None:
     with app.app_context():
         db.session.get_one(ClientUser, anna.id).must_change_password = True
         db.session.commit()
@@ -202,9 +193,7 @@ def test_a_forgotten_password_is_set_anew_by_the_link_of_a_letter(app: Flask, as
     assert "has just been changed" in letters_to(app, "anna@user.example")[-1]
 
 
-def test_asking_for_a_link_answers_the_same_for_everybody(
-    app: Flask, client: FlaskClient, anna: Person
-) -> None:
+def test_asking_for_a_link_answers_the_same_for_everybody(app: Flask, client: FlaskClient, anna: Person) -> None:
     answers = [people.post(client, "/reset-password", email=name) for name in ("anna", "nobody@x.example")]
     assert answers[0].status_code == answers[1].status_code == 302
     assert answers[0].location == answers[1].location == "/reset-password/sent"
@@ -231,9 +220,7 @@ def test_a_link_is_good_for_half_an_hour(app: Flask, client: FlaskClient, anna: 
     assert use_link(client, link) == 410
 
 
-def test_a_newer_request_and_a_change_of_e_mail_kill_a_link(
-    app: Flask, client: FlaskClient, anna: Person
-) -> None:
+def test_a_newer_request_and_a_change_of_e_mail_kill_a_link(app: Flask, client: FlaskClient, anna: Person) -> None:
     first = ask_for_link(app, client, "anna@user.example")
     second = ask_for_link(app, client, "anna@user.example")
     assert first != second
@@ -291,10 +278,7 @@ def test_letters_for_one_name_stop_after_a_few(app: Flask, anna: Person) -> None
 
 
 def test_asking_from_one_address_is_limited(client: FlaskClient) -> None:
-    codes = [
-        people.post(client, "/reset-password", email=f"n{number}@x.example").status_code
-        for number in range(12)
-    ]
+    codes = [people.post(client, "/reset-password", email=f"n{number}@x.example").status_code for number in range(12)]
     assert codes[:10] == [302] * 10
     assert codes[10:] == [429] * 2
 

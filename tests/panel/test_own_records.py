@@ -52,9 +52,7 @@ def test_a_number_that_is_none_is_not_found(as_anna: FlaskClient, number: str) -
         assert as_anna.get(f"/panel/{area}/{number}/").status_code in {400, 404}, area
 
 
-@pytest.mark.parametrize(
-    "before", ["0", "-1", "2147483648", "1" + "0" * 20, "abc", "", "%ff%fe", "1&before=2"]
-)
+@pytest.mark.parametrize("before", ["0", "-1", "2147483648", "1" + "0" * 20, "abc", "", "%ff%fe", "1&before=2"])
 def test_a_page_that_is_none_is_no_fault(as_anna: FlaskClient, annas: Books, before: str) -> None:
     for area in [*AREAS, "users", f"accounts/{annas.account}"]:
         assert as_anna.get(f"/panel/{area}/?before={before}").status_code in {200, 400, 404}, area
@@ -88,8 +86,7 @@ def test_columns_that_are_not_the_client_s_to_write_stay_whatever_is_posted(
             user = db.session.execute(sa.select(*ClientUser.__table__.columns)).one()
             left_out = {"row_version", "language", "full_name", "phone", "time_zone", "search_text"}
             return [
-                {key: value for key, value in row._mapping.items() if key not in left_out}
-                for row in (client, user)
+                {key: value for key, value in row._mapping.items() if key not in left_out} for row in (client, user)
             ]
 
     before = rows()

@@ -57,9 +57,7 @@ def test_a_wrong_value_is_refused_beside_its_field_and_nothing_typed_is_lost(
     assert "Анна Петрова" in answer.text or field == "full_name"
 
 
-def test_own_sessions_are_listed_and_ended_one_by_one_and_all_at_once(
-    app: Flask, as_anna: FlaskClient
-) -> None:
+def test_own_sessions_are_listed_and_ended_one_by_one_and_all_at_once(app: Flask, as_anna: FlaskClient) -> None:
     first, second = (people.log_in(app.test_client(), "anna") for _number in range(2))
     page = as_anna.get("/panel/profile/").text
     numbers = re.findall(r"/panel/profile/sessions/(\d+)/end", page)

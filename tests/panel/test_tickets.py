@@ -17,9 +17,7 @@ from tests.support.books import Books
 from tests.support.people import Person
 
 
-def test_a_ticket_is_a_thread_without_what_staff_write_among_themselves(
-    as_anna: FlaskClient, annas: Books
-) -> None:
+def test_a_ticket_is_a_thread_without_what_staff_write_among_themselves(as_anna: FlaskClient, annas: Books) -> None:
     page = as_anna.get(f"/panel/tickets/{annas.ticket}/").text
     assert "Question of anna" in page
     assert "Said to anna" in page
@@ -31,9 +29,7 @@ def test_who_wrote_for_whom_is_said(app: Flask, as_anna: FlaskClient, annas: Boo
     with app.app_context():
         member = people.staff("olga")
         text = "<b>Hello</b>\nsecond line"
-        db.session.add(
-            TicketMessage(ticket_id=annas.ticket, staff_id=member.id, client_user_id=anna.id, text=text)
-        )
+        db.session.add(TicketMessage(ticket_id=annas.ticket, staff_id=member.id, client_user_id=anna.id, text=text))
         db.session.commit()
     page = as_anna.get(f"/panel/tickets/{annas.ticket}/").text
     assert "Staff olga (staff) for Anna User" in page
@@ -64,9 +60,7 @@ def test_another_s_ticket_cannot_be_marked(as_anna: FlaskClient, annas: Books, b
     assert answer.status_code == 404
 
 
-def test_a_file_is_saved_under_its_own_name_and_never_shown_in_place(
-    as_anna: FlaskClient, annas: Books
-) -> None:
+def test_a_file_is_saved_under_its_own_name_and_never_shown_in_place(as_anna: FlaskClient, annas: Books) -> None:
     answer = as_anna.get(f"/panel/tickets/{annas.ticket}/files/{annas.file}/")
     assert answer.status_code == 200
     assert answer.data == "%PDF-1.7 Договор №1 anna.pdf".encode()
@@ -96,9 +90,7 @@ def test_files_of_others_and_of_staff_are_not_there(
     assert client.get(f"/panel/tickets/{annas.ticket}/files/{annas.file}/").status_code == 302
 
 
-def test_a_file_that_is_gone_from_the_disk_is_not_there(
-    app: Flask, as_anna: FlaskClient, annas: Books
-) -> None:
+def test_a_file_that_is_gone_from_the_disk_is_not_there(app: Flask, as_anna: FlaskClient, annas: Books) -> None:
     for path in app.config["SETTINGS"].attachments_dir.iterdir():
         path.unlink()
     assert as_anna.get(f"/panel/tickets/{annas.ticket}/files/{annas.file}/").status_code == 404

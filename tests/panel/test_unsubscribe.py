@@ -26,24 +26,17 @@ def subscribed(app: Flask) -> bool:
         return unsubscribing.is_subscribed(db.session.scalars(sa.select(Client)).one())
 
 
-def test_a_mail_program_unsubscribes_with_one_post_and_nothing_else(
-    app: Flask, client: FlaskClient, link: str
-) -> None:
+def test_a_mail_program_unsubscribes_with_one_post_and_nothing_else(app: Flask, client: FlaskClient, link: str) -> None:
     for _ in range(2):
         answer = client.post(link, data={"List-Unsubscribe": "One-Click"})
         assert answer.status_code == 200
         assert not subscribed(app)
     with app.app_context():
         assert db.session.scalar(sa.select(sa.func.count(Consent.id))) == 1
-        assert (
-            db.session.scalar(sa.select(sa.func.count(AuditEvent.id)).where(AuditEvent.module == "users"))
-            >= 1
-        )
+        assert db.session.scalar(sa.select(sa.func.count(AuditEvent.id)).where(AuditEvent.module == "users")) >= 1
 
 
-def test_looking_at_the_link_changes_nothing_and_shows_a_button(
-    app: Flask, client: FlaskClient, link: str
-) -> None:
+def test_looking_at_the_link_changes_nothing_and_shows_a_button(app: Flask, client: FlaskClient, link: str) -> None:
     for method in (client.get, client.head):
         assert method(link).status_code == 200
     page = client.get(link)

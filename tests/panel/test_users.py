@@ -9,9 +9,7 @@ from tests.support import people
 from tests.support.people import Person
 
 
-def test_the_owner_sees_who_can_log_in_and_what_they_may(
-    app: Flask, as_anna: FlaskClient, anna: Person
-) -> None:
+def test_the_owner_sees_who_can_log_in_and_what_they_may(app: Flask, as_anna: FlaskClient, anna: Person) -> None:
     with app.app_context():
         ada = people.user(anna.client_id, "ada", permissions=["finance", "support"])
     page = as_anna.get("/panel/users/").text

@@ -86,9 +86,7 @@ def of(client_id: int, name: str) -> Books:
         issued_on=today,
         due_on=today + timedelta(days=7),
     )
-    expense = Expense(
-        client_id=client_id, account_id=account.id, service_id=service.id, amount=Decimal("4.20")
-    )
+    expense = Expense(client_id=client_id, account_id=account.id, service_id=service.id, amount=Decimal("4.20"))
     act = Act(
         number=f"ACT-{name}",
         client_id=client_id,

@@ -42,10 +42,7 @@ class Letter:
 
     @property
     def attachments(self) -> dict[str, bytes]:
-        return {
-            part.get_filename() or "": part.get_payload(decode=True)
-            for part in self.message.iter_attachments()
-        }
+        return {part.get_filename() or "": part.get_payload(decode=True) for part in self.message.iter_attachments()}
 
     def _body(self, kind: str) -> str:
         part = self.message.get_body((kind,))
@@ -131,9 +128,7 @@ class _OnSocket(Controller):
     """Serves on a socket that is bound already, so that no two test processes can want one port."""
 
     def __init__(self, handler: MailServer, bound: socket.socket) -> None:
-        super().__init__(
-            handler, hostname="127.0.0.1", port=handler.port, server_hostname="test", enable_SMTPUTF8=True
-        )
+        super().__init__(handler, hostname="127.0.0.1", port=handler.port, server_hostname="test", enable_SMTPUTF8=True)
         self._bound = bound
 
     def _create_server(self):

@@ -71,9 +71,7 @@ def clients(count: int, **columns: Any) -> list[int]:
         ],
     )
     if db.engine.dialect.name == "postgresql":
-        db.session.execute(
-            sa.text("SELECT setval(pg_get_serial_sequence('clients', 'id'), :last)"), {"last": ids[-1]}
-        )
+        db.session.execute(sa.text("SELECT setval(pg_get_serial_sequence('clients', 'id'), :last)"), {"last": ids[-1]})
     db.session.commit()
     return ids
 
@@ -129,8 +127,6 @@ def letters_of(mailing: Mailing) -> list[OutboundEmail]:
     db.session.expire_all()
     return list(
         db.session.scalars(
-            sa.select(OutboundEmail)
-            .where(OutboundEmail.mailing_id == mailing.id)
-            .order_by(OutboundEmail.client_id)
+            sa.select(OutboundEmail).where(OutboundEmail.mailing_id == mailing.id).order_by(OutboundEmail.client_id)
         )
     )

@@ -93,9 +93,7 @@ def account_of(client_id: int) -> Account:
 
 
 def pay_in(client_id: int, amount: str) -> None:
-    entry = LedgerEntry(
-        account_id=account_of(client_id).id, amount=Decimal(amount), kind="payment", posted_at=now()
-    )
+    entry = LedgerEntry(account_id=account_of(client_id).id, amount=Decimal(amount), kind="payment", posted_at=now())
     db.session.add(entry)
     db.session.commit()
 
@@ -135,18 +133,14 @@ def log_in_staff(visitor: FlaskClient, username: str, password: str = PASSWORD) 
     return visitor
 
 
-def log_in_as(
-    visitor: FlaskClient, client_id: int, /, *, page: str = "/admin/clients/", **fields: Any
-) -> TestResponse:
+def log_in_as(visitor: FlaskClient, client_id: int, /, *, page: str = "/admin/clients/", **fields: Any) -> TestResponse:
     """Go from the admin into a client's panel, as the button on the client list does."""
     return post(visitor, "/admin/clients/login-as/", page=page, id=client_id, **fields)
 
 
 def cookies(visitor: FlaskClient) -> dict[str, str]:
     return {
-        name: visitor.get_cookie(name).value
-        for name in ("staff_session", "client_session")
-        if visitor.get_cookie(name)
+        name: visitor.get_cookie(name).value for name in ("staff_session", "client_session") if visitor.get_cookie(name)
     }  # type: ignore[union-attr]
 
 
