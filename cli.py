@@ -1,4 +1,4 @@
-"""The commands: flask --app app …"""
+"""The commands of `flask --app app`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flask.cli import with_appcontext
 import jobs
 from extensions import db, now
 from models import ClientUser, Staff
-from operations import checking, demo, imports, passwords
+from operations import checking, demo, exports, imports, passwords
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 
@@ -122,8 +122,6 @@ def import_clients(file: Path, dry_run: bool, project: str | None, source: str |
 @click.option("--output", default="-", type=click.File("w", encoding="utf-8", lazy=False))
 def export_clients(output: Any) -> None:
     """Write all clients as CSV."""
-    from operations import exports
-
     for chunk in exports.all_clients_csv():
         output.write(chunk)
 

@@ -122,6 +122,7 @@ def register(app: Flask) -> None:
     made = views()
     for view in made:
         admin.add_view(view)
+    app.extensions["desk_menu"] = MENU
     app.extensions["desk_views"] = {view.module: view for view in made}
     app.before_request(find_scope)
     app.context_processor(frame.everywhere)

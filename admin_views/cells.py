@@ -25,8 +25,6 @@ def show(value: Any) -> Any:
     """`value` as a person reads it; text comes back escaped."""
     if value is None or value == "":
         return ""
-    if isinstance(value, str) and not isinstance(value, LabelledEnum):
-        return escape(value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, LabelledEnum):
@@ -37,9 +35,7 @@ def show(value: Any) -> Any:
         return format_datetime(value, "dd.MM.yyyy HH:mm")
     if isinstance(value, date):
         return format_date(value, "dd.MM.yyyy")
-    if isinstance(value, list | tuple):
-        return escape(", ".join(str(item) for item in value))
-    return escape(str(value))
+    return escape(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
 def day(value: datetime | None) -> str:

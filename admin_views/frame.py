@@ -47,13 +47,11 @@ def context(person: Staff) -> dict[str, Any]:
 
 def menu(person: Staff) -> list[dict[str, Any]]:
     """The menu in groups: the modules that this person may see."""
-    from admin_views import MENU
-
     home = {"label": _("Home"), "url": "/admin/", "icon": "home", "active": request.path == "/admin/", "count": None}
     groups: list[dict[str, Any]] = [{"label": "", "items": [home]}]
     waiting = tickets_waiting() if person.may("tickets.view") else ""
     views = current_app.extensions["desk_views"]
-    for label, modules in MENU:
+    for label, modules in current_app.extensions["desk_menu"]:
         items = [
             {
                 "label": views[module].name,

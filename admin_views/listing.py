@@ -170,25 +170,24 @@ def _value(key: Any, item: Any) -> Any:
     kind = _type_of(key)
     if item is None:
         return None
-    if isinstance(kind, UTCDateTime):
-        moment = datetime.fromisoformat(item if isinstance(item, str) else "")
-        if moment.tzinfo is None:
-            raise ValueError(item)
-        return moment
-    if isinstance(kind, sa.Date):
-        return date.fromisoformat(item if isinstance(item, str) else "")
-    if isinstance(kind, Money):
-        return _amount(item)
-    if isinstance(kind, Labelled):
-        return kind.kind(item)
-    if isinstance(kind, sa.Boolean) and isinstance(item, bool):
-        return item
-    if isinstance(kind, sa.Integer) and isinstance(item, int) and abs(item) <= filters.LARGEST_ID:
-        return item
-    if isinstance(kind, sa.String) and isinstance(item, str) and "\0" not in item:
-        item.encode()  # Halves of a character are no text: that is a ValueError as well.
-        return item
+    for column_type, read in READERS:
+        if isinstance(kind, column_type):
+            return read(kind, item)
     raise ValueError(item)
+
+
+def _moment(_kind: Any, item: Any) -> datetime:
+    moment = datetime.fromisoformat(item if isinstance(item, str) else "")
+    if moment.tzinfo is None:
+        raise ValueError(item)
+    return moment
+
+
+def _plain_value(wanted: type, item: Any) -> Any:
+    fits = type(item) is wanted and (wanted is not int or abs(item) <= filters.LARGEST_ID)
+    if not fits or (wanted is str and "\0" in item):
+        raise ValueError(item)
+    return item
 
 
 def _amount(item: Any) -> Decimal:
@@ -199,6 +198,17 @@ def _amount(item: Any) -> Decimal:
     if amount is None or not amount.is_finite() or abs(amount) > 10**13:
         raise ValueError(item)
     return amount
+
+
+READERS: tuple[tuple[Any, Any], ...] = (
+    (UTCDateTime, _moment),
+    (sa.Date, lambda _kind, item: date.fromisoformat(item if isinstance(item, str) else "")),
+    (Money, lambda _kind, item: _amount(item)),
+    (Labelled, lambda kind, item: kind.kind(item)),
+    (sa.Boolean, lambda _kind, item: _plain_value(bool, item)),
+    (sa.Integer, lambda _kind, item: _plain_value(int, item)),
+    (sa.String, lambda _kind, item: _plain_value(str, item)),
+)
 
 
 def capped_count(statement: sa.Select[Any], pk: Any) -> int:

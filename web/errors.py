@@ -27,11 +27,11 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, fault)
 
 
-def stale_form(error: CSRFError) -> ResponseReturnValue:
+def stale_form(_error: CSRFError) -> ResponseReturnValue:
     return page(400, _("This form is too old, or came from another page. Go back, reload the page and try again."))
 
 
-def wrong_host(error: SecurityError) -> ResponseReturnValue:
+def wrong_host(_error: SecurityError) -> ResponseReturnValue:
     """A request for a host that is not ours: a line of text, for no address can be built for such a host."""
     return Response(_("This host is not served here."), status=400, mimetype="text/plain")
 
@@ -56,13 +56,13 @@ def operation_refused(error: OperationRefused) -> ResponseReturnValue:
 
 def database_fault(error: DBAPIError) -> ResponseReturnValue:
     """The database is away, full or busy: said as such, so that one tries again instead of doubting the data."""
-    log.exception("database fault", extra={"request_id": g.get("request_id", "")})
+    log.error("database fault", exc_info=error, extra={"request_id": g.get("request_id", "")})
     _let_go()
     return page(503 if isinstance(error, OperationalError) else 500)
 
 
 def fault(error: Exception) -> ResponseReturnValue:
-    log.exception("unhandled fault", extra={"request_id": g.get("request_id", "")})
+    log.error("unhandled fault", exc_info=error, extra={"request_id": g.get("request_id", "")})
     _let_go()
     return page(500)
 

@@ -292,9 +292,9 @@ def test_a_client_user_is_let_into_no_page_of_the_admin_nor_staff_into_the_panel
         visitor = app.test_client()
         visitor.set_cookie(cookie, own.value)
         other_side = Desk(visitor, login)
-        for line in matrix():
-            if line.who != "anyone" and line.address.startswith("/admin" if cookie == "staff_session" else "/panel"):
-                problems.append(refuses(line, call(other_side, line, cast)))
+        begins = "/admin" if cookie == "staff_session" else "/panel"
+        guarded = [line for line in matrix() if line.who != "anyone" and line.address.startswith(begins)]
+        problems += [refuses(line, call(other_side, line, cast)) for line in guarded]
     assert not any(problems), "\n".join(filter(None, problems))
     assert people_of.digest(app) == before
 

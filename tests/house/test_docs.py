@@ -403,7 +403,7 @@ def _is_edited_in_place(owner: Desk) -> None:
     assert owner.post(edit, list_form_pk=ROUTER, kind="tv_box").json["html"] == "TV box"  # type: ignore[index]
     assert owner.post(edit, list_form_pk=ROUTER, kind="fridge").status_code == 400
     assert owner.post(edit, list_form_pk=ROUTER, serial_number="SN-1").status_code == 403
-    assert owner.post(edit, list_form_pk=ROUTER, note="late", row_version="99").status_code == 409
+    assert owner.post(edit, list_form_pk=ROUTER, note="late", row_version="1").status_code == 409
     assert pages.cell(owner.page(URL), ROUTER, "Note").text == "=cellar()"
 
 

@@ -88,9 +88,9 @@ def problems_of(page: Node, url: str) -> Iterator[str]:
         if not form.all("input", name="csrf_token"):
             yield f"a form without a token: {form.get('action', url)}"
     for field in page.walk():
-        if field.tag in {"input", "select", "textarea"} and field.get("type") not in {"hidden", "submit"}:
-            if not _has_name(field, page):
-                yield f"a field without a label: {field.get('name') or field.get('id')}"
+        is_typed = field.tag in {"input", "select", "textarea"} and field.get("type") not in {"hidden", "submit"}
+        if is_typed and not _has_name(field, page):
+            yield f"a field without a label: {field.get('name') or field.get('id')}"
     if len(page.all("h1")) != 1:
         yield f"{len(page.all('h1'))} headings of the page"
     if not page.one("html").get("lang"):

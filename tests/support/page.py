@@ -133,7 +133,7 @@ def alerts(page: Node) -> str:
 
 def link(page: Node, rel: str) -> str | None:
     """The address of the link with this relation, None where there is none."""
-    found = [node for node in page.all("a", rel=rel)]
+    found = page.all("a", rel=rel)
     return found[0]["href"] if found else None
 
 
