@@ -488,6 +488,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         context = super().list_context(asked, page, rows, count)
         shown = set(self.shown_columns())
         context["view_url"] = "/admin/clients/columns/"
+        context["deleted_url"] = "/admin/clients/deleted/" if self.may("delete") else None
         context["column_choices"] = [
             {"name": name, "label": self.label_of(name), "shown": name in shown} for name in self.column_list
         ]

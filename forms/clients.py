@@ -7,7 +7,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
 from wtforms import BooleanField, PasswordField, StringField, TextAreaField
-from wtforms.validators import EqualTo, InputRequired, Length, StopValidation
+from wtforms.validators import DataRequired, EqualTo, InputRequired, Length, StopValidation
 
 from forms.base import Form
 from forms.fields import CountryField, EnumField, LookupField, PlainText, RecordField, RecordsField, tidy
@@ -53,7 +53,7 @@ class CreateClientForm(Form):
     """What is asked of a new client."""
 
     project = RecordField(_l("Project"), model=Project, only_active=True)
-    username = line(_l("Username"), 80, InputRequired(FILLED), description=_l("What the client logs in with."))
+    username = line(_l("Username"), 80, DataRequired(FILLED), description=_l("What the client logs in with."))
     password = PasswordField(
         _l("Password"),
         [InputRequired(FILLED), Length(max=passwords.MAXIMUM_LENGTH)],
@@ -64,12 +64,12 @@ class CreateClientForm(Form):
     password_confirm = PasswordField(
         _l("Confirm the password"), [EqualTo("password", _l("The two passwords are not the same."))]
     )
-    email = line(_l("E-mail"), 254, InputRequired(FILLED), Email(), description=_l("Where notifications are sent."))
+    email = line(_l("E-mail"), 254, DataRequired(FILLED), Email(), description=_l("Where notifications are sent."))
     country = CountryField(_l("Country"))
     language = EnumField(_l("Language"), kind=Language, default=Language.EN)
     legal_status = EnumField(lazy_pgettext("customer", "Status"), kind=LegalStatus, default=LegalStatus.INDIVIDUAL)
     company_name = line(_l("Company name"), 200, RequiredForCompany())
-    contact_person = line(_l("Contact person (full name)"), 200, InputRequired(FILLED))
+    contact_person = line(_l("Contact person (full name)"), 200, DataRequired(FILLED))
     send_welcome = BooleanField(
         _l("Send a welcome letter"),
         description=_l("With a link to set the password; the password itself is never sent."),
@@ -79,12 +79,12 @@ class CreateClientForm(Form):
 class EditClientForm(Form):
     """What can be changed of a client."""
 
-    name = line(_l("Name"), 200, InputRequired(FILLED))
+    name = line(_l("Name"), 200, DataRequired(FILLED))
     project = RecordField(_l("Project"), model=Project)
     legal_status = EnumField(lazy_pgettext("customer", "Status"), kind=LegalStatus)
     company_name = line(_l("Company name"), 200, RequiredForCompany())
     contact_person = line(_l("Contact person (full name)"), 200)
-    email = line(_l("E-mail"), 254, InputRequired(FILLED), Email())
+    email = line(_l("E-mail"), 254, DataRequired(FILLED), Email())
     country = CountryField(_l("Country"))
     language = EnumField(_l("Language"), kind=Language)
     verified_phone = line(

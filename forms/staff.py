@@ -7,8 +7,9 @@ from zoneinfo import available_timezones
 from flask_babel import lazy_gettext as _l
 from wtforms import PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.validators import EqualTo, InputRequired, Length, Optional
 
+from forms.clients import Email
 from forms.fields import EnumField, PlainText, tidy
 from forms.panel import RefusableForm
 from models import Language
@@ -33,6 +34,9 @@ class PasswordForm(RefusableForm):
 class ProfileForm(RefusableForm):
     full_name = StringField(_l("Full name"), [Length(max=200), PlainText(one_line=True)], filters=[tidy],
                             description=_l("Clients see it under your letters."))  # fmt: skip
+    email = StringField(
+        _l("E-mail"), [Optional(), Email()], filters=[tidy], description=_l("Tests of messages are sent to it.")
+    )
     language = EnumField(_l("Language"), kind=Language)
     time_zone = SelectField(_l("Time zone"), choices=lambda: [(zone, zone) for zone in sorted(available_timezones())])
     row_height = RadioField(

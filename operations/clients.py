@@ -21,7 +21,7 @@ from models import (
     Project,
     Staff,
 )
-from operations import audit, countries, email_addresses, password_links, passwords, phones
+from operations import audit, client_filters, countries, email_addresses, password_links, passwords, phones
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 
@@ -171,7 +171,7 @@ def similar(
     """Living clients with the same e-mail, phone, company or registration address, the newest first."""
     likeness: list[sa.ColumnElement[bool]] = []
     if email.strip():
-        likeness.append(Client.email.in_({email.strip(), email.strip().lower()}))
+        likeness.append(_has_email(email.strip()))
     if phone:
         likeness.append(Client.verified_phone == phone)
     if company_name.strip():
@@ -188,6 +188,12 @@ def similar(
             .limit(MOST_SIMILAR)
         )
     )
+
+
+def _has_email(address: str) -> sa.ColumnElement[bool]:
+    """The same address blind to case; the index of the search finds the few that can be meant."""
+    can_be_meant = client_filters.FILTERS["search"].condition(address)
+    return sa.and_(can_be_meant, sa.func.lower(Client.email) == address.lower())
 
 
 def set_characterization(

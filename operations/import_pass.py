@@ -91,7 +91,7 @@ class Pass:
             try:
                 yield self._reader.read(line, cells)
             except RowRefused as refused:
-                lines[line] = Line(line, REFUSED, self._reader.key_of(cells), "", refused.reasons)
+                lines[line] = Line(line, REFUSED, *self._reader.about(cells), refused.reasons)
 
     def _without_doubles(self, rows: list[Incoming], lines: dict[int, Line]) -> list[Incoming]:
         """The rows whose id no earlier row of the file has; the others are refused."""

@@ -101,6 +101,7 @@ class RowReader:
 
     def read(self, line: int, cells: list[str]) -> Incoming:
         """What the row says. Raises RowRefused with all that is wrong with it."""
+        self._texts = {}
         if len(cells) != self._sheet.width:
             raise RowRefused([("cells", {"found": len(cells), "expected": self._sheet.width})])
         self._cells, self._reasons = cells, []
@@ -115,10 +116,12 @@ class RowReader:
             raise RowRefused(self._reasons)
         return row
 
-    def key_of(self, cells: list[str]) -> str:
-        """The row's id as far as it can be told, for speaking of a row that is refused."""
+    def about(self, cells: list[str]) -> tuple[str, str]:
+        """The id and name of the row just read, as far as they can be told, if it is refused."""
         place = self._columns["key"][0]
-        return " ".join(cells[place].split())[:40] if place < len(cells) else ""
+        key = " ".join(cells[place].split())[:40] if place < len(cells) else ""
+        person = f"{self._text('first_name')} {self._text('last_name')}".strip()
+        return key, self._text("name") or self._text("company_name") or person
 
     def _read_names(self, row: Incoming) -> None:
         if not row.key:
@@ -180,7 +183,7 @@ class RowReader:
         row.groups = (group,) if group not in {"", "0"} else ()
         status = self._text("status").lower()
         if status not in CLOSED:
-            self._refuse("status_wrong", value=status[:80])
+            self._refuse("status_wrong", value=self._text("status")[:80])
         elif status == "suspended":
             row.remarks.append(("suspended", {}))
         row.is_closed = CLOSED.get(status, False)

@@ -224,20 +224,21 @@ REFUSED: list[tuple[dict[str, str], str, str]] = [
     ({"email": "a@x.example, b@x.example"}, "email", "This is no e-mail address."),
     ({"email": '"Evil <a@b.example>," <c@d.example>'}, "email", "This is no e-mail address."),
     ({"email": "a@x.example\r\nBcc: b@x.example"}, "email", "This"),
-    ({"email": "a@x.example\u2028"}, "email", "This"),
+    ({"email": "a\u2028b@x.example"}, "email", "This"),
     ({"email": "a" * 250 + "@x.example"}, "email", "This is no e-mail address."),
     ({"country": ""}, "country", "Choose a country from the list."),
     ({"country": "XX"}, "country", "Choose a country from the list."),
     ({"country": "Russia"}, "country", "Choose a country from the list."),
     ({"language": ""}, "language", "Choose one of the list."),
-    ({"language": "de"}, "language", "valid choice"),
+    ({"language": "de"}, "language", "Choose one of the list."),
     ({"legal_status": ""}, "legal_status", "Choose one of the list."),
-    ({"legal_status": "llc"}, "legal_status", "valid choice"),
+    ({"legal_status": "llc"}, "legal_status", "Choose one of the list."),
     ({"company_name": ""}, "company_name", "A company has a name."),
     ({"company_name": "  "}, "company_name", "A company has a name."),
     ({"company_name": "x" * 201}, "company_name", "Field cannot be longer than 200 characters."),
     ({"company_name": "a\x07b"}, "company_name", "This contains a character that cannot be kept."),
     ({"contact_person": ""}, "contact_person", EMPTY),
+    ({"contact_person": "  "}, "contact_person", EMPTY),
     ({"contact_person": LONG}, "contact_person", "Field cannot be longer than 200 characters."),
     ({"contact_person": "a\u2028b"}, "contact_person", "This contains a character that cannot be kept."),
 ]
@@ -327,7 +328,7 @@ def test_two_who_take_the_same_username_at_once_make_one_client(
 
     monkeypatch.setattr(clients.db.session, "scalar", _never_taken(clients.db.session.scalar))
     page = owner.refused(NEW, typed, username="boris")
-    assert "username" in pages.errors(page) or "there is another" in pages.alerts(page)
+    assert "is there another with the same name?" in page.one(id="form-errors").text
     assert pages.values(page)["username"] == ["boris"]
 
 
@@ -371,7 +372,7 @@ def test_the_form_begins_with_the_first_project_and_its_language(app: Flask, own
     assert held["project"] == ["1"]
     assert held["language"] == ["en"]
     assert held["legal_status"] == ["individual"]
-    page = owner.page(NEW)
+    page = owner.page(NEW).one("form", class_="form-page")
     for name in ("project", "username", "password", "password_confirm", "email", "country", "language", "legal_status",
                  "company_name", "contact_person"):  # fmt: skip
         field = page.one(name=name)

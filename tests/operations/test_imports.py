@@ -304,6 +304,13 @@ def test_a_bad_cell_refuses_its_line(importer: Importer, columns: dict[str, str]
     assert importer.said(whmcs(**columns)) == {2: ["refused", reason]}
 
 
+def test_a_refused_line_says_whom_it_is_about(importer: Importer) -> None:
+    (line,) = importer.lines(importer.rehearse(whmcs(email="?")))
+    assert (line.number, line.key, line.name) == (2, "7", "Анна Щукина")
+    (line,) = importer.lines(importer.rehearse("id,firstname,email\n7,Анна\n"))
+    assert (line.number, line.key, line.name) == (2, "7", "")
+
+
 def test_all_that_is_wrong_with_a_line_is_said_at_once(importer: Importer) -> None:
     assert importer.said(whmcs(email="?", country="Narnia", datecreated="soon")) == {
         2: ["refused", "email_wrong", "country_wrong", "date_wrong"]
