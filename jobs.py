@@ -20,7 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.blocking import BlockingScheduler
-from flask import Flask
+from flask import Flask, current_app
 
 from extensions import db, now
 from models import Heartbeat, IdempotencyKey, LoginFailure, Session
@@ -28,6 +28,7 @@ from operations import (
     attachments,
     delivery,
     impersonation,
+    imports,
     letter_queue,
     mailing_start,
     mailings,
@@ -80,6 +81,7 @@ def tidy_up() -> None:
     selections.forget_old(now=moment)
     impersonation.end_expired(now=moment)
     attachments.forget_orphans(now=moment)
+    imports.drop_forgotten(now=moment, directory=current_app.config["SETTINGS"].data_dir / "imports")
     db.session.commit()
 
 
@@ -150,6 +152,8 @@ def run_worker(app: Flask) -> None:
     for sweep, seconds in (*own, *SWEEPS):
         scheduler.add_job(busy.during(app, sweep), "interval", seconds=seconds, next_run_time=_at_once(),
                           name=sweep.__name__)  # fmt: skip
+    # It warns each second that a delivery still goes on; that is as it should be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     _stop_on_signals(scheduler, worker)
     log.info("worker %s runs", worker.name)
     scheduler.start()

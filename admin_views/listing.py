@@ -187,6 +187,8 @@ def _plain_value(wanted: type, item: Any) -> Any:
     fits = type(item) is wanted and (wanted is not int or abs(item) <= filters.LARGEST_ID)
     if not fits or (wanted is str and "\0" in item):
         raise ValueError(item)
+    if wanted is str:
+        item.encode()  # A half of a character raises ValueError here, not in the database's driver.
     return item
 
 

@@ -40,9 +40,12 @@ class LookupPages:
         return jsonify([[row.id, label_of(row)] for row in self._found(field.model, query)])
 
     def _form_field(self, name: str) -> Any:
-        form = self.create_form() if self.can_create else self.edit_form()  # type: ignore[attr-defined]
-        field = form._fields.get(name)
-        return field if isinstance(field, LookupField) else None
+        """The field of that name which looks records up, in the form for a new record or in that of one there is."""
+        for form in (self.create_form(), self.edit_form()):  # type: ignore[attr-defined]
+            field = form._fields.get(name)
+            if isinstance(field, LookupField):
+                return field
+        return None
 
     def _found(self, model: Any, query: str) -> list[Any]:
         statement = sa.select(model).order_by(model.id.desc()).limit(MOST_FOUND)

@@ -58,6 +58,7 @@ def register(app: Flask) -> None:
     app.before_request(guard_addresses)
     app.before_request(enforce_policy)
     app.after_request(set_headers)
+    app.teardown_request(forget_actor)
     # The checks of forms' tokens come after the description of the request, so that a refusal has an id too.
     app.before_request_funcs[None].sort(key=lambda function: function is not describe_request)
 
@@ -68,6 +69,11 @@ def describe_request() -> None:
     g.ip = _clean_address(request.remote_addr)
     g.user_agent = (request.user_agent.string or "").replace("\0", "")[:300]
     audit.set_actor(audit.Actor(name="anonymous", ip=g.ip, request_id=g.request_id))
+
+
+def forget_actor(_error: BaseException | None) -> None:
+    """What this thread does next is not done by who asked before."""
+    audit.set_actor(audit.SYSTEM)
 
 
 def _clean_address(value: str | None) -> str:

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from extensions import Clock, db
-from models import AuditEvent, Client, ClientUser, ImportBatch, Project, Staff
+from models import AuditEvent, Client, ClientUser, ImportBatch, OutboundEmail, Project, Staff
 from tests.imports_data import as_csv, spoil_whmcs, whmcs_rows
 from tests.support import page, people
 from tests.support.page import Node
@@ -292,3 +292,26 @@ def test_others_write_while_a_file_is_rehearsed(app: Flask, boss: FlaskClient, m
     monkeypatch.setattr(import_pass.Pass, "_chunk", chunk)
     rehearse(boss, as_csv(whmcs_rows(3)))
     assert written == [True]
+
+
+def test_the_lists_own_export_comes_back_unchanged(app: Flask, client: FlaskClient) -> None:
+    with app.app_context():
+        people.staff("boss", "clients.view", "clients.create", "clients.edit", "clients.export")
+    boss = people.log_in_staff(client, "boss")
+    confirm(boss, rehearse(boss, as_csv(whmcs_rows(60))))
+    with app.app_context():
+        living = clients() - 2
+    exported = boss.get("/admin/clients/export/csv/")
+    assert exported.status_code == 200
+    seen = see(boss, rehearse(boss, exported.data))
+    assert tabs(seen)["Unchanged"] == tabs(seen)["All lines"] == str(living)
+
+
+def test_an_imported_owner_sets_a_password_by_the_link_for_a_forgotten_one(app: Flask, boss: FlaskClient) -> None:
+    confirm(boss, rehearse(boss, as_csv(whmcs_rows(1))))
+    with app.app_context():
+        address = db.session.scalars(sa.select(ClientUser.email)).one()
+    people.post(app.test_client(), "/reset-password", email=address)
+    with app.app_context():
+        letter = db.session.scalars(sa.select(OutboundEmail)).one()
+        assert letter.recipient == address

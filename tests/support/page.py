@@ -160,7 +160,7 @@ def values(page: Node) -> dict[str, list[str]]:
         elif field.tag == "input":
             held.setdefault(name, []).append(field.get("value"))
         elif field.tag == "textarea":
-            held.setdefault(name, []).append("".join(field._texts()).removeprefix("\n").replace("\r\n", "\n"))
+            held.setdefault(name, []).append("".join(field._texts()).replace("\r\n", "\n").removeprefix("\n"))
         elif field.tag == "select":
             held.setdefault(name, []).extend(_chosen(field))
     return held
