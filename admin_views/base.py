@@ -216,6 +216,8 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             page_size=preferred if preferred in PAGE_SIZES else 50,
         )  # fmt: skip
         found.scope = self.scope()
+        if fault := g.get("scope_fault"):
+            found.asked.misunderstood.append(fault)
         return found
 
     def matching(self, asked: ListRequest) -> sa.Select[Any]:

@@ -121,6 +121,11 @@ class BulkPages:
         except ValueError:
             abort(404)
         found = selections.find(number, staff=current_user._get_current_object(), module=self.module)  # type: ignore[attr-defined]
+        scope = self.scope()  # type: ignore[attr-defined]
+        if found is not None and scope is not None and selections.reaches_beyond(found, scope):
+            raise OperationRefused(
+                _("This is for other clients too, and the filter by client is on. Remove the filter first.")
+            )
         return found or abort(404)
 
     def _carry_out(self, action: BulkAction, selection: Selection, form: Any) -> ResponseReturnValue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from flask import current_app, g, has_request_context, request, session
+from flask import current_app, flash, g, has_request_context, request, session
 from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,8 +13,8 @@ from sqlalchemy.orm import joinedload
 
 from admin_views.cells import in_currency
 from admin_views.client_badges import badges_of
-from extensions import db
-from models import Client, Staff, Ticket, TicketStatus
+from extensions import db, now
+from models import Client, PenaltyPoint, Staff, Ticket, TicketStatus
 from operations import filters, settings
 from web.requests import is_staff_path
 
@@ -91,13 +91,29 @@ def load_scope() -> None:
         .options(joinedload(Client.project), joinedload(Client.characterization))
     )
     if client is None:
-        # A client that is not there must not turn into all clients.
-        g.client_scope = 0 if wanted else None
-        if not wanted:
-            session.pop("client_scope", None)
+        _without_client(wanted)
         return
     g.client_scope = client.id
-    g.scope_bar = scope_bar(client, only_here=bool(wanted) and client.id != kept)
+    if current_user.may("clients.view"):
+        g.scope_bar = scope_bar(client, only_here=bool(wanted) and client.id != kept)
+
+
+def _without_client(wanted: str) -> None:
+    """A client that is not there must not turn into all clients, and least of all for a form."""
+    if wanted:
+        g.client_scope, g.scope_fault = 0, _("Client: «%(value)s» was not understood.", value=wanted[:60])
+        return
+    session.pop("client_scope", None)
+    flash(_("The client of the filter is not there any more. The filter is removed."), "warning")
+    g.client_scope = None if request.method in {"GET", "HEAD"} else 0
+
+
+def points_of(client_id: int) -> int:
+    """The penalty points of a client that have not faded."""
+    statement = sa.select(sa.func.sum(PenaltyPoint.points)).where(
+        PenaltyPoint.client_id == client_id, PenaltyPoint.expires_at > now()
+    )
+    return db.session.scalar(statement) or 0
 
 
 def scope_bar(client: Client, *, only_here: bool) -> dict[str, Any]:
@@ -105,7 +121,7 @@ def scope_bar(client: Client, *, only_here: bool) -> dict[str, Any]:
         "id": client.id,
         "name": client.name,
         "username": client.owner_username,
-        "badges": badges_of(client),
+        "badges": badges_of(client, points=points_of(client.id)),
         "balance": in_currency(client.balance, client.project.currency),
         "url": f"/admin/clients/details/?id={client.id}",
         "keep": only_here,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import sqlalchemy as sa
-from flask import abort, redirect, request, session
+from flask import abort, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_login import current_user
@@ -77,6 +77,9 @@ def _number(name: str) -> int:
 
 
 def _client(number: int) -> Client:
+    """The client, if there is one and the filter by client, where it is on, means this one; else 404."""
+    if g.get("client_scope") not in {None, number}:
+        abort(404)
     client = db.session.get(Client, number)
     return client if client is not None and client.deleted_at is None else abort(404)
 

@@ -73,6 +73,12 @@ def client_ids(selection: Selection) -> sa.Select[Any]:
     return statement.where(Client.id == int(scope)) if scope else statement
 
 
+def reaches_beyond(selection: Selection, client_id: int) -> bool:
+    """Whether the selection means clients other than this one."""
+    others = client_ids(selection).where(Client.id != client_id)
+    return bool(db.session.scalar(sa.select(sa.exists(others))))
+
+
 def count(selection: Selection) -> int:
     """How many clients the selection means now, exactly."""
     rows = client_ids(selection).subquery()
