@@ -2,7 +2,8 @@
 
 A reference is the attribute `<name>` and the column `<name>_id`. Times are aware and in UTC, amounts of
 money Decimal (whole hundredths in the table). A class with `__audit__` names the module of the admin under
-which its changes are recorded; columns marked `secret` never reach the audit.
+which its changes are recorded; `__audit_of__` is the column that names the record which a row is a part of
+(empty: of none). Columns marked `secret` never reach the audit.
 """
 
 from __future__ import annotations
@@ -614,6 +615,7 @@ class Payer(Versioned, Model):
 class ClientNote(Versioned, Model):
     __tablename__ = "client_notes"
     __audit__ = "clients"
+    __audit_of__ = "client_id"
     id: Mapped[int] = primary_key()
     client_id: Mapped[int] = reference("clients", on_delete="CASCADE")
     author_id: Mapped[int | None] = reference("staff", required=False)
@@ -630,6 +632,7 @@ class PenaltyPoint(Model):
 
     __tablename__ = "penalty_points"
     __audit__ = "violations"
+    __audit_of__ = "violation_id"
     id: Mapped[int] = primary_key()
     client_id: Mapped[int] = reference("clients", on_delete="CASCADE", index=False)
     violation_id: Mapped[int | None] = reference("violations", required=False, on_delete="SET NULL")
@@ -653,6 +656,7 @@ class Consent(Model):
 
     __tablename__ = "consents"
     __audit__ = "users"
+    __audit_of__ = "client_user_id"
     id: Mapped[int] = primary_key()
     client_user_id: Mapped[int] = reference("client_users", on_delete="CASCADE")
     kind: Mapped[str] = text_column(20, default="news")
@@ -688,6 +692,7 @@ class ImportBatch(Model):
 
     __tablename__ = "import_batches"
     __audit__ = "clients"
+    __audit_of__ = ""
     id: Mapped[int] = primary_key()
     file_name: Mapped[str] = text_column(255)
     digest: Mapped[str] = text_column(64)
@@ -731,6 +736,7 @@ class Product(Versioned, Model):
 class ProductPrice(Model):
     __tablename__ = "product_prices"
     __audit__ = "products"
+    __audit_of__ = "product_id"
     id: Mapped[int] = primary_key()
     product_id: Mapped[int] = reference("products", on_delete="CASCADE")
     period: Mapped[Period] = enum_column(Period, Period.MONTH)
@@ -1265,6 +1271,7 @@ class SavedFilter(Model):
 
     __tablename__ = "saved_filters"
     __audit__ = "clients"
+    __audit_of__ = ""
     id: Mapped[int] = primary_key()
     name: Mapped[str] = mapped_column(String(80))
     owner_id: Mapped[int] = reference("staff", on_delete="CASCADE")

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, abort, jsonify, request
 from flask_admin.base import expose
 from flask_babel import gettext as _
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 from wtforms import BooleanField, DateField, SelectField, TextAreaField
 
@@ -84,6 +85,9 @@ class InlinePages:
         except OperationRefused as refusal:
             db.session.rollback()
             return _refused(refusal.message, 400)
+        except IntegrityError:
+            db.session.rollback()
+            return _refused(self.conflict_message(), 400)  # type: ignore[attr-defined]
         except StaleDataError:
             db.session.rollback()
             return _refused(_("Somebody else has changed this row meanwhile. Reload the page to see it."), 409)

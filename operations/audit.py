@@ -185,13 +185,14 @@ def _notice(session: OrmSession, _context: Any, _instances: Any) -> None:
 
 
 @event.listens_for(OrmSession, "after_flush")
-def _write(session: OrmSession, _context: Any) -> None:
+def _write(session: OrmSession, context: Any) -> None:
     noticed = session.info.pop("noticed", [])
+    noticed += _gone_with_others(session, context)
     events = [
         _event_values(
             action,
             module=type(row).__audit__,
-            record_id=row.id,
+            record_id=_record_of(row),
             client_id=_client_of(row),
             before=before,
             after=_values(row) if after is None else after,
@@ -209,6 +210,21 @@ def _forget(session: OrmSession, _previous: Any) -> None:
 
 def _is_audited(row: Any) -> bool:
     return getattr(type(row), "__audit__", None) is not None
+
+
+def _gone_with_others(session: OrmSession, context: Any) -> list[Any]:
+    """What the flush removed because it was taken out of what it is a part of: a price of a product."""
+    gone = [
+        state.obj() for state, (is_deleted, only_listed) in context.states.items() if is_deleted and not only_listed
+    ]
+    explicitly = set(session.deleted)
+    return [(row, "delete", _values(row), {}) for row in gone if _is_audited(row) and row not in explicitly]
+
+
+def _record_of(row: Any) -> int | None:
+    """The id of the module's record that the row is, or is a part of."""
+    column = getattr(type(row), "__audit_of__", "id")
+    return getattr(row, column) if column else None
 
 
 def _client_of(row: Any) -> int | None:

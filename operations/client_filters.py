@@ -65,6 +65,11 @@ class NamePart(Part):
 class Search(Filter):
     """A part of code, name, username, company, contact person, e-mail or phone."""
 
+    def clean(self, text: str) -> str:
+        """The text; of a code as it stands in headings, the number alone."""
+        number = super().clean(text).removeprefix("#")
+        return number if number.isdigit() else text
+
     def condition(self, value: str) -> Condition:
         if not _is_sqlite():
             return Client.search_text.contains(value.lower(), autoescape=True)
