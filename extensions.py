@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import enum
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from flask import has_request_context, request
-from flask_babel import Babel
+from flask import g, has_request_context, request
+from flask_babel import Babel, Domain
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -38,8 +39,26 @@ if TYPE_CHECKING:
     Model = Base
 else:
     Model = db.Model
+
+
+class KeptDomain(Domain):
+    """Flask-Babel's texts, with the catalogue found once for a request and its language, not for each text."""
+
+    def get_translations(self) -> Any:
+        context = getattr(g._get_current_object(), "_flask_babel", None)
+        locale = getattr(context, "babel_locale", None)
+        kept = getattr(context, "kept_translations", None)
+        if kept is not None and locale is not None and kept[0] is locale:
+            return kept[1]
+        found = super().get_translations()
+        if context is not None:
+            context.kept_translations = (context.babel_locale, found)
+        return found
+
+
 migrate = Migrate(compare_type=True)
 babel = Babel()
+babel.domain_instance = KeptDomain()
 csrf = CSRFProtect()
 login_manager = LoginManager()
 
@@ -155,6 +174,14 @@ def rows_changed(statement: Any) -> int:
     """Carry out an UPDATE, DELETE or INSERT over many rows in the current transaction; how many it touched."""
     quiet = statement.execution_options(synchronize_session=False, preserve_rowcount=True)
     return int(db.session.execute(quiet).rowcount)  # type: ignore[attr-defined]
+
+
+def plain_rows(statement: Any, values: Mapping[str, Any] | None = None) -> sa.CursorResult[Any]:
+    """Run a SELECT of columns in the current transaction, past the object layer, which costs more than the rows do.
+
+    Nothing that waits in the session is flushed first.
+    """
+    return db.session.connection().execute(statement, values)
 
 
 JSONDocument = sa.JSON().with_variant(JSONB(), "postgresql")

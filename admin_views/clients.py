@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,16 +15,16 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from markupsafe import Markup
-from sqlalchemy.orm import joinedload, load_only
 
-from admin_views import cells
+from admin_views import cells, client_rows
 from admin_views.base import ModuleView, needs
 from admin_views.bulk import BulkAction
 from admin_views.client_badges import badges_of
 from admin_views.imports import ImportPages
-from admin_views.listing import PAGE_SIZES
+from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
 from admin_views.login_as import LoginAsPages
 from extensions import db, now
+from forms.base import one_field
 from forms.clients import CharacterizationForm, CreateClientForm, EditClientForm
 from models import Characterization, Client, PenaltyPoint, Project, Selection, Staff
 from operations import client_filters, clients, countries, deletion, filters, phones, selections
@@ -167,37 +167,29 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         chosen = [name for name in current_user.preferences.get("client_columns", ()) if name in self.column_list]
         return chosen or list(self.shown_by_default)
 
+    def fetch_page(self, statement: sa.Select[Any], asked: ListRequest) -> Page:
+        keys = sort_keys(self.sort_column(asked.sort), self.pk)
+        return fetch_page(statement, keys, asked, rows=client_rows.ROWS, values={"moment": now()})
+
     def fetch_rows(self, ids: Sequence[int]) -> list[Any]:
-        columns = [getattr(Client, name) for name in LIST_COLUMNS]
-        statement = (
-            sa.select(Client)
-            .where(Client.id.in_(ids))
-            .options(
-                load_only(*columns, raiseload=True),
-                joinedload(Client.project, innerjoin=True).load_only(Project.name, Project.currency),
-                joinedload(Client.characterization, innerjoin=True),
-            )
-        )
-        found = {row.id: row for row in db.session.scalars(statement)}
-        points = dict(
-            db.session.execute(
-                sa.select(PenaltyPoint.client_id, sa.func.sum(PenaltyPoint.points))
-                .where(PenaltyPoint.client_id.in_(ids), PenaltyPoint.expires_at > now())
-                .group_by(PenaltyPoint.client_id)
-            ).all()
-        )
-        for number, row in found.items():
-            row.shown_points = points.get(number, 0)
+        found = client_rows.rows_of(ids)
         return [found[number] for number in ids if number in found]
 
-    def _filter_fields(self, asked: Any) -> list[dict[str, Any]]:
+    def filters_key(self, asked: Any) -> Hashable:
         g.client_choices = client_filters.choices()
+        choices = tuple((key, *pairs) for key, pairs in g.client_choices.items())
+        return (choices, *asked.asked.texts.items())
+
+    def _filter_fields(self, asked: Any) -> list[dict[str, Any]]:
         texts = asked.asked.texts
         return [
             {"key": one.key, "label": one.label, "kind": one.kind, "value": texts.get(one.key, ""),
              "options": g.client_choices.get(one.key) or one.options() or []}
             for one in self.known_filters.values() if one.key != "search"
         ]  # fmt: skip
+
+    def can_tick(self) -> bool:
+        return True
 
     def edit_spec(self, names: set[str]) -> dict[str, Any]:
         options = {
@@ -210,15 +202,19 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
             name: {"kind": "select", "label": self.label_of(name), "options": options[name]}
             if name in options
             else {"kind": kinds.get(name, "text"), "label": self.label_of(name)}
-            for name in names & set(self.shown_columns())
+            for name in names
         }
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row.name}"
 
+    def cell_writer(self, name: str) -> Callable[[Any], Any]:
+        plain = super().cell
+        return client_rows.writer(name) or (lambda row: plain(row, name))
+
     def cell(self, row: Any, name: str) -> Any:
-        writer = CELLS.get(name)
-        return writer(row) if writer else super().cell(row, name)
+        write = client_rows.writer(name)
+        return write(row) if write else super().cell(row, name)
 
     def raw_value(self, row: Any, name: str) -> Any:
         return row.characterization_id if name == "characterization" else super().raw_value(row, name)
@@ -266,6 +262,9 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         form = EditClientForm(request.form if request.method == "POST" else None, obj=obj)
         form.form_errors = []
         return form
+
+    def cell_form(self, record: Any, name: str) -> Any:
+        return one_field(EditClientForm, name)(request.form, obj=record)
 
     def validate_form(self, form: Any) -> bool:
         return bool(form.validate())
@@ -486,47 +485,11 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
 
     def list_context(self, asked: Any, page: Any, rows: list[Any], count: int) -> dict[str, Any]:
         context = super().list_context(asked, page, rows, count)
-        shown = set(self.shown_columns())
+        shown = self.shown_columns()
+        context["shown_key"] = tuple(shown)
         context["view_url"] = "/admin/clients/columns/"
         context["deleted_url"] = "/admin/clients/deleted/" if self.may("delete") else None
-        context["column_choices"] = [
+        context["column_choices"] = lambda: [
             {"name": name, "label": self.label_of(name), "shown": name in shown} for name in self.column_list
         ]
         return context
-
-
-LIST_COLUMNS = (
-    "id", "row_version", "name", "owner_username", "email", "contact_person", "verified_phone", "country", "language",
-    "project_id", "characterization_id", "note", "balance", "active_services", "is_suspended", "registered_at",
-    "referrer_id", "affiliate_program_id", "legal_status", "company_name",
-)  # fmt: skip
-
-_BADGES = Markup('<span class="badges">{}</span>')
-
-
-def _properties(row: Any) -> Markup:
-    shown = [
-        cells.badge(b["code"], b["label"], icon=b["icon"], color=b["color"], title=b["title"])
-        for b in badges_of(row, points=row.shown_points)
-    ]
-    return _BADGES.format(Markup("").join(shown)) if shown else Markup("")
-
-
-def _name(row: Any) -> Markup:
-    if not row.owner_username:
-        return Markup("{}").format(row.name)
-    return Markup('{} <span class="muted">({})</span>').format(row.name, row.owner_username)
-
-
-CELLS = {
-    "id": lambda row: row.id,
-    "name": _name,
-    "properties": _properties,
-    "project": lambda row: Markup("{}").format(row.project.name),
-    "characterization": lambda row: Markup("{}").format(row.characterization),
-    "country": lambda row: Markup("{}").format(countries.name(row.country)),
-    "verified_phone": lambda row: Markup("{}").format(phones.shown(row.verified_phone)) if row.verified_phone else "",
-    "balance": lambda row: cells.money(row.balance, row.project.currency),
-    "active_services": lambda row: row.active_services,
-    "registered_at": lambda row: cells.day(row.registered_at),
-}

@@ -200,7 +200,7 @@ def _write(session: OrmSession, context: Any) -> None:
         for row, action, before, after in noticed
     ]
     if events:
-        session.execute(sa.insert(AuditEvent), events)
+        session.connection().execute(sa.insert(AuditEvent.__table__), events)
 
 
 @event.listens_for(OrmSession, "after_soft_rollback")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import get_locale, lazy_pgettext
-from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from extensions import db, now
+from extensions import db, now, plain_rows
 from models import (
     Characterization,
     Client,
@@ -123,6 +123,8 @@ FILTERS: dict[str, Filter] = {
 }
 
 
+SEEDED = {"ordinary": _l("Ordinary"), "good": _l("Good"), "conflict": _l("Conflict")}
+SEEDED_NAMES = {"ordinary": "Ordinary", "good": "Good", "conflict": "Conflict"}
 CHOSEN_FROM: dict[str, Any] = {
     "project": Project,
     "product": Product,
@@ -133,27 +135,26 @@ CHOSEN_FROM: dict[str, Any] = {
 
 def choices() -> dict[str, list[tuple[str, str]]]:
     """What the filters that choose a record offer, all found with one statement."""
-    parts = []
-    for key, model in CHOSEN_FROM.items():
-        code = model.code if model is Characterization else sa.literal("")
-        parts.append(sa.select(sa.literal(key).label("key"), model.id, model.name, code.label("code")))
-    rows = sa.union_all(*parts).subquery()
     found: dict[str, list[tuple[str, str]]] = {key: [] for key in CHOSEN_FROM}
-    for key, number, name, code in db.session.execute(sa.select(rows).order_by(rows.c.key, rows.c.id)):
+    for key, number, name, code in plain_rows(_all_choices()):
         label = named_characterization(code, name) if key == "characterization" else name
         found[key].append((str(number), label))
     return found
 
 
+@lru_cache(maxsize=1)
+def _all_choices() -> sa.Select[Any]:
+    parts = []
+    for key, model in CHOSEN_FROM.items():
+        code = model.code if model is Characterization else sa.literal("")
+        parts.append(sa.select(sa.literal(key).label("key"), model.id, model.name, code.label("code")))
+    rows = sa.union_all(*parts).subquery()
+    return sa.select(rows).order_by(rows.c.key, rows.c.id)
+
+
 def named_characterization(code: str, name: str) -> str:
     """The seeded characterizations are translated, the owner's own stand as he named them."""
-    seeded = {
-        "ordinary": ("Ordinary", _("Ordinary")),
-        "good": ("Good", _("Good")),
-        "conflict": ("Conflict", _("Conflict")),
-    }
-    original, translated = seeded.get(code, ("", ""))
-    return translated if name == original else name
+    return str(SEEDED[code]) if code in SEEDED and name == SEEDED_NAMES[code] else name
 
 
 def understand(parameters: Iterable[tuple[str, str]], *, known: Iterable[str] = ()) -> Asked:

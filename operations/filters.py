@@ -116,6 +116,12 @@ class OneOf(Filter):
         return dict(self.options()).get(str(value), str(value))
 
 
+class Named(int):
+    """An id that knows what its record is called."""
+
+    record: str = ""
+
+
 class Record(Filter):
     """A record of another table, by its id. `clause` makes the condition where equality is not it."""
 
@@ -129,21 +135,23 @@ class Record(Filter):
         self.model = model
         self.clause = clause
 
-    def clean(self, text: str) -> int:
-        number = whole_number(text)
-        if db.session.get(self.model, number) is None:
+    def clean(self, text: str) -> Named:
+        found = Named(whole_number(text))
+        record = db.session.get(self.model, int(found))
+        if record is None:
             raise ValueError(text)
-        return number
+        found.record = str(record)
+        return found
 
     def condition(self, value: int) -> Condition:
-        return self.clause(value) if self.clause else sa.and_(self.column == value)
+        return self.clause(int(value)) if self.clause else sa.and_(self.column == int(value))
 
     def options(self) -> list[tuple[str, str]]:
         rows = db.session.scalars(sa.select(self.model).order_by(self.model.id))
         return [(str(row.id), str(row)) for row in rows]
 
     def shown(self, value: int) -> str:
-        return str(db.session.get(self.model, value))
+        return value.record if isinstance(value, Named) else str(db.session.get(self.model, value))
 
 
 class Day(Filter):

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from extensions import db
+from extensions import db, plain_rows
 from models import Setting
 from operations.errors import OperationRefused
 
@@ -49,9 +49,12 @@ KINDS = {
 }  # fmt: skip
 
 
+VALUE = sa.select(Setting.value).where(Setting.code == sa.bindparam("code"))
+
+
 def get(code: str) -> Any:
     """The value of a setting, or its default."""
-    row = db.session.scalar(sa.select(Setting).where(Setting.code == code))
+    row = plain_rows(VALUE, {"code": code}).first()
     return row.value if row is not None else KINDS[code].default
 
 

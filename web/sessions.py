@@ -16,7 +16,7 @@ from flask import Flask, Request, Response, current_app, g
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.datastructures import CallbackDict
 
-from extensions import db, now
+from extensions import db, now, plain_rows
 from models import Session, SessionKind
 
 ANONYMOUS_LIFETIME = timedelta(hours=2)
@@ -92,6 +92,11 @@ COLUMNS = (
     Session.seen_at,
     Session.expires_at,
 )
+FIND = sa.select(*COLUMNS).where(
+    Session.token_hash == sa.bindparam("hash"),
+    Session.kind == sa.bindparam("wanted"),
+    Session.expires_at > sa.bindparam("moment"),
+)
 
 
 class DeskSessionInterface(SessionInterface):
@@ -107,10 +112,8 @@ class DeskSessionInterface(SessionInterface):
     def _find(self, kind: SessionKind, token: str | None) -> dict[str, Any] | None:
         if not token or len(token) > 128:
             return None
-        statement = sa.select(*COLUMNS).where(
-            Session.token_hash == hash_of(token), Session.kind == kind, Session.expires_at > now()
-        )
-        row = db.session.execute(statement).mappings().first()
+        values = {"hash": hash_of(token), "wanted": kind, "moment": now()}
+        row = plain_rows(FIND, values).mappings().first()
         if row is None or row["seen_at"] + idle_limit(kind) <= now():
             return None
         return dict(row)
