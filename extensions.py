@@ -41,7 +41,7 @@ else:
     Model = db.Model
 
 
-class KeptDomain(Domain):
+class KeptDomain(Domain):  # type: ignore[misc]  # It comes without types.
     """Flask-Babel's texts, with the catalogue found once for a request and its language, not for each text."""
 
     def get_translations(self) -> Any:
@@ -176,7 +176,7 @@ def rows_changed(statement: Any) -> int:
     return int(db.session.execute(quiet).rowcount)  # type: ignore[attr-defined]
 
 
-def plain_rows(statement: Any, values: Mapping[str, Any] | None = None) -> sa.CursorResult[Any]:
+def plain_rows(statement: Any, values: Mapping[str, Any] | None = None) -> sa.CursorResult[*tuple[Any, ...]]:
     """Run a SELECT of columns in the current transaction, past the object layer, which costs more than the rows do.
 
     Nothing that waits in the session is flushed first.

@@ -168,6 +168,9 @@ def _event_values(
 # What objects change is noticed at the flush: the old values just before it, the new ids just after.
 
 
+AUDIT: Any = AuditEvent.__table__
+
+
 @event.listens_for(OrmSession, "before_flush")
 def _notice(session: OrmSession, _context: Any, _instances: Any) -> None:
     noticed = session.info.setdefault("noticed", [])
@@ -200,7 +203,7 @@ def _write(session: OrmSession, context: Any) -> None:
         for row, action, before, after in noticed
     ]
     if events:
-        session.connection().execute(sa.insert(AuditEvent.__table__), events)
+        session.connection().execute(AUDIT.insert(), events)
 
 
 @event.listens_for(OrmSession, "after_soft_rollback")

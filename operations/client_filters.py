@@ -143,7 +143,7 @@ def choices() -> dict[str, list[tuple[str, str]]]:
 
 
 @lru_cache(maxsize=1)
-def _all_choices() -> sa.Select[Any]:
+def _all_choices() -> Any:
     parts = []
     for key, model in CHOSEN_FROM.items():
         code = model.code if model is Characterization else sa.literal("")
