@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import enum
 import sqlite3
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import sqlalchemy as sa
 from flask import g, has_request_context, request
 from flask_babel import Babel, Domain
@@ -225,3 +227,28 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     if reads_only is None:
         reads_only = has_request_context() and request.method in {"GET", "HEAD", "OPTIONS"}
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+SECONDS_TRUSTED = 1
+
+
+@sa.event.listens_for(sa.Pool, "checkin")
+def _note_return(_connection: Any, record: Any) -> None:
+    record.info["returned_at"] = time.monotonic()
+
+
+@sa.event.listens_for(sa.Pool, "checkout")
+def _ask_whether_it_lives(connection: Any, record: Any, _proxy: Any) -> None:
+    """Ask a connection that has rested whether it still lives, as the server may have been started anew meanwhile.
+
+    One that was used a moment ago is trusted: to ask each time would be one more question for every request.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        return
+    if time.monotonic() - record.info.get("returned_at", 0) > SECONDS_TRUSTED:
+        try:
+            connection.autocommit = True
+            connection.execute("SELECT 1")
+            connection.autocommit = False
+        except psycopg.OperationalError as error:
+            raise sa.exc.DisconnectionError from error

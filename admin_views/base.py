@@ -216,12 +216,16 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         preferred = session.get("page_size") or current_user.preferences.get("page_size", 50)
         found = ListRequest.read(
             given, self.known_filters, sortable=self.sortable, default_sort=self.default_sort,
-            page_size=preferred if preferred in PAGE_SIZES else 50,
+            page_size=preferred if preferred in PAGE_SIZES else 50, choices=self.filter_choices(),
         )  # fmt: skip
         found.scope = self.scope()
         if fault := g.get("scope_fault"):
             found.asked.misunderstood.append(fault)
         return found
+
+    def filter_choices(self) -> Mapping[str, Sequence[tuple[str, str]]] | None:
+        """The records that filters offer, by key, where one question finds them all."""
+        return None
 
     def matching(self, asked: ListRequest) -> sa.Select[Any]:
         """All rows that match what was asked."""

@@ -175,16 +175,20 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         found = client_rows.rows_of(ids)
         return [found[number] for number in ids if number in found]
 
+    def filter_choices(self) -> dict[str, list[tuple[str, str]]]:
+        if "client_choices" not in g:
+            g.client_choices = client_filters.choices()
+        return dict(g.client_choices)
+
     def filters_key(self, asked: Any) -> Hashable:
-        g.client_choices = client_filters.choices()
-        choices = tuple((key, *pairs) for key, pairs in g.client_choices.items())
+        choices = tuple((key, *pairs) for key, pairs in self.filter_choices().items())
         return (choices, *asked.asked.texts.items())
 
     def _filter_fields(self, asked: Any) -> list[dict[str, Any]]:
         texts = asked.asked.texts
         return [
             {"key": one.key, "label": one.label, "kind": one.kind, "value": texts.get(one.key, ""),
-             "options": g.client_choices.get(one.key) or one.options() or []}
+             "options": self.filter_choices().get(one.key) or one.options() or []}
             for one in self.known_filters.values() if one.key != "search"
         ]  # fmt: skip
 
@@ -193,7 +197,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
 
     def edit_spec(self, names: set[str]) -> dict[str, Any]:
         options = {
-            "characterization": g.client_choices["characterization"],
+            "characterization": self.filter_choices()["characterization"],
             "country": client_filters.FILTERS["country"].options(),
             "language": client_filters.FILTERS["language"].options(),
         }

@@ -13,18 +13,11 @@ from sqlalchemy.orm import joinedload
 
 from admin_views.cells import in_currency
 from admin_views.client_badges import badges_of
-from extensions import db, now, plain_rows
-from models import Client, PenaltyPoint, Setting, Staff, Ticket, TicketStatus
+from extensions import db, now
+from models import Client, PenaltyPoint, Staff
 from operations import filters, settings
+from operations.waiting import MOST_COUNTED
 from web.requests import is_staff_path
-
-# How many tickets wait for staff, counted no further than a hundred, and the provider's name: one statement for all pages.
-FACTS = sa.select(
-    sa.select(sa.func.count())
-    .select_from(sa.select(Ticket.id).where(Ticket.status == TicketStatus.WAITING_STAFF).limit(100).subquery())
-    .scalar_subquery(),
-    sa.select(Setting.value).where(Setting.code == "provider_name").scalar_subquery(),
-)
 
 
 def everywhere() -> dict[str, Any]:
@@ -35,7 +28,7 @@ def everywhere() -> dict[str, Any]:
         person = current_user._get_current_object()
         if not isinstance(person, Staff):
             return {"brand_name": settings.get("provider_name"), "language_url": "/admin/language"}
-        waiting, name = plain_rows(FACTS).one()
+        _staff, waiting, name = g.frame_facts
         return {"brand_name": name or settings.KINDS["provider_name"].default, **context(person, waiting)}
     except SQLAlchemyError:
         # An error page is shown with or without a database.
@@ -60,7 +53,7 @@ class Menu:
 
     def __init__(self, person: Staff, waiting: int) -> None:
         self.person = person
-        self.waiting = "99+" if waiting > 99 else str(waiting or "")
+        self.waiting = "99+" if waiting >= MOST_COUNTED else str(waiting or "")
         self.key = (*request.path.split("/")[2:3], self.waiting, *person.role.permissions)
 
     def groups(self) -> list[dict[str, Any]]:

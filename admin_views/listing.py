@@ -53,9 +53,10 @@ class ListRequest:
         sortable: Sequence[str],
         page_size: int,
         default_sort: str,
+        choices: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> ListRequest:
         """Understand `parameters`; what is not understood is listed in `asked.misunderstood`."""
-        asked = filters.read(parameters, known, known=LIST_PARAMETERS)
+        asked = filters.read(parameters, known, known=LIST_PARAMETERS, choices=choices)
         given = {name: text.strip() for name, text in parameters if text.strip()}
         request = cls(asked, page_size=page_size, after=given.get("after", ""), before=given.get("before", ""))
         request._read_sort(given.get("sort", default_sort), sortable)

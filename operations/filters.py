@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -240,8 +240,17 @@ class Asked:
     misunderstood: list[str] = field(default_factory=list)
 
 
-def read(parameters: Iterable[tuple[str, str]], filters: Mapping[str, Filter], *, known: Iterable[str] = ()) -> Asked:
-    """Understand `parameters`, (name, text) pairs. Empty ones are as if absent; `known` are read elsewhere."""
+def read(
+    parameters: Iterable[tuple[str, str]],
+    filters: Mapping[str, Filter],
+    *,
+    known: Iterable[str] = (),
+    choices: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+) -> Asked:
+    """Understand `parameters`, (name, text) pairs. Empty ones are as if absent; `known` are read elsewhere.
+
+    `choices` are the records that filters offer, by key, where they have been found already.
+    """
     asked = Asked()
     passed = set(known)
     for name, raw in parameters:
@@ -254,12 +263,21 @@ def read(parameters: Iterable[tuple[str, str]], filters: Mapping[str, Filter], *
             continue
         asked.texts[name] = text
         try:
-            asked.values[name] = wanted.clean(text)
+            asked.values[name] = _chosen(text, choices[name]) if choices and name in choices else wanted.clean(text)
         except (ValueError, OverflowError):
             asked.misunderstood.append(
                 _("%(label)s: «%(value)s» was not understood.", label=wanted.label, value=text[:60])
             )
     return asked
+
+
+def _chosen(text: str, choices: Sequence[tuple[str, str]]) -> Named:
+    """The record that `text` names among `choices`; ValueError where it is none of them."""
+    found = Named(whole_number(text))
+    found.record = next((label for number, label in choices if number == str(int(found))), "")
+    if not found.record:
+        raise ValueError(text)
+    return found
 
 
 def conditions(asked: Asked, filters: Mapping[str, Filter]) -> list[Condition]:

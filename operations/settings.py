@@ -52,6 +52,11 @@ KINDS = {
 VALUE = sa.select(Setting.value).where(Setting.code == sa.bindparam("code"))
 
 
+def value_of(code: str) -> sa.ScalarSelect[Any]:
+    """The value kept of a setting, nothing where it was never set, as a part of a statement."""
+    return sa.select(Setting.value).where(Setting.code == code).scalar_subquery()
+
+
 def get(code: str) -> Any:
     """The value of a setting, or its default."""
     row = plain_rows(VALUE, {"code": code}).first()

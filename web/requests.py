@@ -69,6 +69,8 @@ def describe_request() -> None:
     g.ip = _clean_address(request.remote_addr)
     g.user_agent = (request.user_agent.string or "").replace("\0", "")[:300]
     audit.set_actor(audit.Actor(name="anonymous", ip=g.ip, request_id=g.request_id))
+    if fault := getattr(session, "fault", None):
+        raise fault
 
 
 def forget_actor(_error: BaseException | None) -> None:
