@@ -23,7 +23,7 @@ from admin_views.bulk import BulkAction
 from admin_views.client_badges import badges_of
 from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES
-from admin_views.login_as import LoginAsPages
+from admin_views.login_as import LoginAsPages, may_log_in_as_clients
 from extensions import db, now
 from forms.clients import CharacterizationForm, CreateClientForm, EditClientForm
 from models import Characterization, Client, PenaltyPoint, Project, Selection, Staff
@@ -225,7 +225,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
 
     def row_tools(self) -> list[dict[str, Any]]:
         tools: list[dict[str, Any]] = []
-        if current_user.may("clients.login_as"):
+        if may_log_in_as_clients():
             tools.append(
                 {
                     "label": _("Log in"),
@@ -357,7 +357,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         )
         owner = record.owner
         tools = []
-        if current_user.may("clients.login_as"):
+        if may_log_in_as_clients():
             tools.append({"label": _("Log in"), "icon": "login", "method": "post", "url": "/admin/clients/login-as/",
                           "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
         if current_user.may("clients.message"):

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import BaseView
 from flask_admin.base import expose
 from flask_babel import gettext as _
-from wtforms import StringField
+from wtforms import BooleanField, StringField
 
 from extensions import db
 from forms.base import Form
@@ -31,7 +31,9 @@ class SettingsView(BaseView):
     @expose("/", methods=("GET", "POST"))
     def index_view(self) -> ResponseReturnValue:
         """All settings in one form."""
-        values = {code: str(value) for code, value in settings.all_values().items()}
+        values = {
+            code: value if isinstance(value, bool) else str(value) for code, value in settings.all_values().items()
+        }
         form = _form(request.form if request.method == "POST" else None, values)
         if request.method == "POST" and self._save(form):
             flash(_("Saved."), "success")
@@ -45,7 +47,7 @@ class SettingsView(BaseView):
         clean: dict[str, Any] = {}
         for code, kind in settings.KINDS.items():
             try:
-                clean[code] = kind.clean(form[code].data or "")
+                clean[code] = kind.clean(str(form[code].data or ""))
             except OperationRefused as refusal:
                 form[code].errors = [refusal.message]
         if len(clean) < len(settings.KINDS):
@@ -56,8 +58,11 @@ class SettingsView(BaseView):
         return True
 
 
-def _form(posted: Any, values: dict[str, str]) -> Any:
-    fields = {code: StringField(kind.label, description=kind.help) for code, kind in settings.KINDS.items()}
+def _form(posted: Any, values: dict[str, Any]) -> Any:
+    fields = {
+        code: (BooleanField if isinstance(kind, settings.Switch) else StringField)(kind.label, description=kind.help)
+        for code, kind in settings.KINDS.items()
+    }
     form = type("SettingsForm", (Form,), fields)(posted, data=values)
     form.form_errors = []
     return form

@@ -1,5 +1,6 @@
 """Guessing passwords at four web processes: the counts are in the database, so no process can be played against
-another, and a restart forgets nothing."""
+another, and a restart forgets nothing.
+"""
 
 from __future__ import annotations
 
@@ -110,5 +111,3 @@ def test_who_is_guessed_at_from_everywhere_gets_in_where_he_is_known_and_by_a_li
     assert caller.post("/reset-password/set", fields).location == "/login"
     assert log_in(web, "/login", "anna", NEW_PASSWORD, elsewhere).status == 302
     assert log_in(web, "/login", "anna", NEW_PASSWORD, "198.51.100.9").status == 429
-
-
