@@ -76,7 +76,7 @@ def all_values() -> dict[str, Any]:
 
 
 def _read() -> dict[str, Any]:
-    kept = dict(db.session.execute(sa.select(Setting.code, Setting.value)).all())
+    kept = {code: value for code, value in db.session.execute(sa.select(Setting.code, Setting.value))}  # noqa: C416
     return {code: kept.get(code, kind.default) for code, kind in KINDS.items()}
 
 

@@ -26,6 +26,7 @@ from operations import mailings
 from tests.cast import log_in
 from tests.conftest import ROOT
 from tests.support import mailings as cast
+from tests.support import people
 from tests.support.mail import MailServer
 from tests.support.processes import Caller, Web
 
@@ -232,11 +233,15 @@ def choose_all(caller: Caller) -> str:
 
 
 def staff_caller(app: Flask, port: int) -> Caller:
+    """Somebody who may write to all clients, logged in."""
+    rights = ("clients.view", "clients.message", "clients.message_all", "mailings.view")
+    person = people.staff("nina", *rights, email="nina@desk.example")
+    # What this session has begun would keep SQLite from the other one.
+    db.session.rollback()
     visitor = app.test_client()
-    log_in(visitor, cast.sender(email="mary@desk.example"))
+    log_in(visitor, person)
     caller = Caller(port)
     caller.cookies["staff_session"] = visitor.get_cookie("staff_session").value
-    db.session.rollback()
     return caller
 
 
@@ -274,7 +279,9 @@ def test_killed_at_any_moment_there_is_one_ticket_each_and_a_letter_for_all(
     for letter in smtp.letters:
         ids.setdefault(letter.recipients[0], set()).add(letter.message_id)
     assert all(len(each) == 1 for each in ids.values())
-    figures = json.loads(caller.get(f"/admin/mailings/{number}/progress.json").text)
+    answer = caller.get(f"/admin/mailings/{number}/progress.json")
+    assert answer.status == 200, f"{answer.status} {answer.location} {answer.text[:2000]}"
+    figures = json.loads(answer.text)
     assert (figures["recipients"], figures["sent"], figures["queued"]) == (size, size, 0)
 
 
