@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app
-from flask_babel import get_locale
+from flask_babel import get_locale, lazy_pgettext, ngettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
@@ -81,20 +81,20 @@ FIELDS: dict[str, Any] = {
 }  # fmt: skip
 
 ACTIONS: dict[str, Any] = {
-    "create": _l("created"), "edit": _l("changed"), "delete": _l("deleted"), "restore": _l("restored"),
-    "login": _l("logged in"), "logout": _l("logged out"), "denied": _l("was refused"),
-    "login_as": _l("logged in as the client"), "login_as_return": _l("left the client's panel"),
-    "login_as_expired": _l("the time in the client's panel ended"), "forced_end": _l("had to leave the client's panel"),
-    "login_as_allow_changes": _l("allowed changes in the client's panel"),
-    "login_as_request": _l("sent a form in the client's panel"), "login_as_denied": _l("was refused in the client's panel"),
-    "login_as_refused": _l("was not let into the client's panel"), "sessions_ended": _l("ended sessions"),
-    "password_reset_requested": _l("asked for a link to set the password"),
-    "password_link_made": _l("got a link to set the password"), "password_reset": _l("set the password by a link"),
-    "password_changed": _l("changed the password"), "email_change_requested": _l("asked for another e-mail"),
-    "export": _l("exported"), "import": _l("imported"), "demo": _l("filled with demo data"),
-    "retry": _l("tried failed letters again"), "add_group": _l("added to a group"),
-    "remove_group": _l("removed from a group"), "set_characterization": _l("set the characterization"),
-    "set_project": _l("set the project"), "set_language": _l("set the language"),
+    "create": lazy_pgettext("audit", "created"), "edit": lazy_pgettext("audit", "changed"), "delete": lazy_pgettext("audit", "deleted"), "restore": lazy_pgettext("audit", "restored"),
+    "login": lazy_pgettext("audit", "logged in"), "logout": lazy_pgettext("audit", "logged out"), "denied": lazy_pgettext("audit", "was refused"),
+    "login_as": lazy_pgettext("audit", "logged in as the client"), "login_as_return": lazy_pgettext("audit", "left the client's panel"),
+    "login_as_expired": lazy_pgettext("audit", "the time in the client's panel ended"), "forced_end": lazy_pgettext("audit", "had to leave the client's panel"),
+    "login_as_allow_changes": lazy_pgettext("audit", "allowed changes in the client's panel"),
+    "login_as_request": lazy_pgettext("audit", "sent a form in the client's panel"), "login_as_denied": lazy_pgettext("audit", "was refused in the client's panel"),
+    "login_as_refused": lazy_pgettext("audit", "was not let into the client's panel"), "sessions_ended": lazy_pgettext("audit", "ended sessions"),
+    "password_reset_requested": lazy_pgettext("audit", "asked for a link to set the password"),
+    "password_link_made": lazy_pgettext("audit", "got a link to set the password"), "password_reset": lazy_pgettext("audit", "set the password by a link"),
+    "password_changed": lazy_pgettext("audit", "changed the password"), "email_change_requested": lazy_pgettext("audit", "asked for another e-mail"),
+    "export": lazy_pgettext("audit", "exported"), "import": lazy_pgettext("audit", "imported"), "demo": lazy_pgettext("audit", "filled with demo data"),
+    "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
+    "remove_group": lazy_pgettext("audit", "removed from a group"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
+    "set_project": lazy_pgettext("audit", "set the project"), "set_language": lazy_pgettext("audit", "set the language"),
 }  # fmt: skip
 
 # Where the names of records stand, for those that events refer to.
@@ -107,6 +107,9 @@ NAMES: dict[Any, str] = {
     models.CustomField: "label", models.ImportBatch: "file_name",
 }  # fmt: skip
 LONGEST_IN_LIST = 120
+# How many fields of a new or removed record the list shows; of a change it shows nearly all.
+FIELDS_IN_LIST = 5
+CHANGES_IN_LIST = 15
 Key = tuple[Any, int]
 
 
@@ -176,14 +179,17 @@ class Words:
         ]
 
     def line(self, event: AuditEvent) -> Markup:
-        """All changes of an event, one below the other, each shortened."""
+        """The changes of an event, one below the other, each shortened; of very many the first."""
+        changes = [each for each in self.changes(event) if each[0] != field_name(event.module, "id")]
         lines = [
             Markup("{}: {}").format(field, short(after))
             if before is None
             else Markup("{}: {} → {}").format(field, short(before), short(after))
-            for field, before, after in self.changes(event)
+            for field, before, after in changes[: CHANGES_IN_LIST if event.before and event.after else FIELDS_IN_LIST]
         ]
-        return Markup("<br>").join(lines)
+        if left := len(changes) - len(lines):
+            lines.append(escape(ngettext("and %(num)s more field", "and %(num)s more fields", left)))
+        return Markup('<div class="said">{}</div>').format(Markup("<br>").join(lines)) if lines else Markup("")
 
     def value(self, module: str, field: str, value: Any) -> str:
         """A value of the event in words: names for ids, labels for what is chosen, days and amounts as usual."""

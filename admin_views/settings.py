@@ -40,7 +40,7 @@ class SettingsView(BaseView):
             return redirect("/admin/settings/")
         return self.render(
             "admin/form.html", form=form, page_title=_("Settings"), submit_label=_("Save"), cancel_url="/admin/",
-            sections=[{"title": "", "help": "", "fields": list(settings.KINDS)}],
+            sections=sections(),
         )  # fmt: skip
 
     def _save(self, form: Any) -> bool:
@@ -56,6 +56,20 @@ class SettingsView(BaseView):
             settings.change(code, value)
         db.session.commit()
         return True
+
+
+def sections() -> list[dict[str, Any]]:
+    """The settings by what they are about; those of no group come first."""
+    login_as = [code for code in settings.KINDS if code.startswith("impersonation_")]
+    rest = [code for code in settings.KINDS if code not in login_as]
+    return [
+        {"title": _("In general"), "help": "", "fields": rest},
+        {
+            "title": _("Login as a client"),
+            "help": _("How staff enter clients' panels in their place."),
+            "fields": login_as,
+        },
+    ]
 
 
 def _form(posted: Any, values: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from flask import Flask
 
 from admin_views import audit_words
 from extensions import Clock, db, now
-from models import AuditEvent, Characterization
+from models import AuditEvent, Characterization, Staff
 from operations import audit as recording
 from tests import factories as make
 from tests.cast import Cast, Desk
@@ -38,14 +38,21 @@ def changes(desk: Desk, number: int, **more: Any) -> list[str]:
 
 def lines(cell: Node) -> list[str]:
     found = [""]
-    for child in cell.walk() if not cell.children else cell.children:
+    for said in cell.all("div", class_="said"):
+        found += _lines_of(said)
+    return [" ".join(line.split()) for line in found if line.strip()]
+
+
+def _lines_of(said: Node) -> list[str]:
+    found = [""]
+    for child in said.children:
         if isinstance(child, str):
             found[-1] += child
         elif child.tag == "br":
             found.append("")
         else:
             found[-1] += child.text
-    return [" ".join(line.split()) for line in found if line.strip()]
+    return found
 
 
 def facts(page: Node) -> dict[str, str]:
@@ -122,6 +129,36 @@ def test_the_page_of_an_event_says_all_of_it_unshortened(app: Flask, cast: Cast,
     assert (said["Module"], said["Action"]) == ("Clients", "changed")
     assert said["Client"] == f"#{cast.a.id} Anna Alpha"
     assert said["Staff member"].startswith(f"#{cast.owner.id} ")
+
+
+def test_a_record_that_was_made_shows_the_first_of_its_fields_and_says_how_many_more(
+    app: Flask, cast: Cast, owner: Desk
+) -> None:
+    owner.follow(
+        owner.post(
+            "/admin/payers/new/",
+            client=cast.a.id,
+            name="A payer",
+            legal_status="individual",
+            country="DE",
+            tax_id="7",
+            phone="1",
+        )
+    )
+    number = newest(app, module="payers", action="create")
+    said = changes(owner, number)
+    assert len(said) == audit_words.FIELDS_IN_LIST + 1
+    assert said[-1].startswith("and ")
+    whole = facts(owner.page(f"/admin/audit/details/?id={number}"))
+    assert (whole["Name"], whole["Country"], whole["Client"]) == ("A payer", "Germany", f"#{cast.a.id} Anna Alpha")
+
+
+def test_whoever_is_logged_in_is_named_also_where_strangers_may_come(app: Flask, cast: Cast, owner: Desk) -> None:
+    owner.post("/admin/language", language="ru")
+    with app.app_context():
+        event = db.session.get_one(AuditEvent, newest(app, module="staff", action="edit"))
+        assert event.staff_id == cast.owner.id
+        assert event.actor == db.session.get_one(Staff, cast.owner.id).shown_name
 
 
 def test_filters_by_module_record_person_action_and_time(app: Flask, cast: Cast, owner: Desk, clock: Clock) -> None:
