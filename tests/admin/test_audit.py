@@ -150,7 +150,7 @@ def test_a_record_that_was_made_shows_the_first_of_its_fields_and_says_how_many_
     assert len(said) == audit_words.FIELDS_IN_LIST + 1
     assert said[-1].startswith("and ")
     whole = facts(owner.page(f"/admin/audit/details/?id={number}"))
-    assert (whole["Name"], whole["Country"], whole["Client"]) == ("A payer", "Germany", f"#{cast.a.id} Anna Alpha")
+    assert (whole["Name"], whole["Country"], whole["Client"]) == ("A payer", "Germany", "Anna Alpha")
 
 
 def test_whoever_is_logged_in_is_named_also_where_strangers_may_come(app: Flask, cast: Cast, owner: Desk) -> None:
