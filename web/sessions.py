@@ -7,6 +7,7 @@ a client's panel without losing his own session. The cookie carries a random tok
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,10 +15,13 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask, Request, Response, current_app, g
 from flask.sessions import SessionInterface, SessionMixin
+from sqlalchemy.exc import OperationalError
 from werkzeug.datastructures import CallbackDict
 
 from extensions import db, now
 from models import Session, SessionKind
+
+log = logging.getLogger("clientdesk.web")
 
 ANONYMOUS_LIFETIME = timedelta(hours=2)
 STAFF_IDLE = timedelta(minutes=30)
@@ -132,8 +136,12 @@ class DeskSessionInterface(SessionInterface):
                 connection.execute(sa.delete(Session).where(Session.id == session.row["id"]))
 
     def _touch(self, session: DeskSession) -> None:
-        with writing() as connection:
-            connection.execute(sa.update(Session).where(Session.id == session.id).values(seen_at=now()))
+        """Note that somebody is here. A database too busy for that must not cost him the page he asked for."""
+        try:
+            with writing() as connection:
+                connection.execute(sa.update(Session).where(Session.id == session.id).values(seen_at=now()))
+        except OperationalError:
+            log.warning("the time of a session could not be written", exc_info=True)
 
     def _write(self, session: DeskSession, response: Response) -> None:
         values: dict[str, Any] = {"data": dict(session), "seen_at": now(), **session.links}
