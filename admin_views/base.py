@@ -305,7 +305,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             "preserved": preserved,
             "preserved_key": tuple(preserved),
             "tabs": self.list_tabs(),
-            "bar_key": (self.module, *current_user.role.permissions),
+            "bar_key": (self.module, *self.bar_key(), *current_user.role.permissions),
             "bulk": self.bulk_buttons,
             "row_tools": self.row_tools,
             "create_url": self._with_scope(self.get_url(".create_view")) if self.may("create") else None,
@@ -323,6 +323,10 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             "page_size": asked.page_size,
             "page_sizes": PAGE_SIZES,
         }
+
+    def bar_key(self) -> tuple[Hashable, ...]:
+        """What the toolbar depends on besides the permissions."""
+        return ()
 
     def can_tick(self) -> bool:
         """Whether there is anything to do with a row that is ticked."""

@@ -22,7 +22,7 @@ from admin_views.bulk import BulkAction
 from admin_views.client_badges import badges_of
 from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
-from admin_views.login_as import LoginAsPages
+from admin_views.login_as import LoginAsPages, may_log_in_as_clients
 from extensions import db, now
 from forms.base import one_field
 from forms.clients import CharacterizationForm, CreateClientForm, EditClientForm
@@ -192,6 +192,9 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
             for one in self.known_filters.values() if one.key != "search"
         ]  # fmt: skip
 
+    def bar_key(self) -> tuple[Hashable, ...]:
+        return (may_log_in_as_clients(),)
+
     def can_tick(self) -> bool:
         return True
 
@@ -225,7 +228,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
 
     def row_tools(self) -> list[dict[str, Any]]:
         tools: list[dict[str, Any]] = []
-        if current_user.may("clients.login_as"):
+        if may_log_in_as_clients():
             tools.append(
                 {
                     "label": _("Log in"),
@@ -360,7 +363,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         )
         owner = record.owner
         tools = []
-        if current_user.may("clients.login_as"):
+        if may_log_in_as_clients():
             tools.append({"label": _("Log in"), "icon": "login", "method": "post", "url": "/admin/clients/login-as/",
                           "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
         if current_user.may("clients.message"):

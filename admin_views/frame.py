@@ -28,8 +28,8 @@ def everywhere() -> dict[str, Any]:
         person = current_user._get_current_object()
         if not isinstance(person, Staff):
             return {"brand_name": settings.get("provider_name"), "language_url": "/admin/language"}
-        _staff, waiting, name = g.frame_facts
-        return {"brand_name": name or settings.KINDS["provider_name"].default, **context(person, waiting)}
+        waiting = g.frame_facts[1] if "frame_facts" in g else 0
+        return {"brand_name": settings.get("provider_name"), **context(person, waiting)}
     except SQLAlchemyError:
         # An error page is shown with or without a database.
         return {"brand_name": "Clientdesk"}

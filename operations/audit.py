@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.orm.interfaces import MANYTOONE
 
-from extensions import db, now
+from extensions import Model, db, now
 from models import AuditEvent, ClientUser, Staff
 
 UNRECORDED = frozenset({"row_version", "search_text", "usernames", "owner_username", "balance", "active_services",
@@ -198,7 +199,7 @@ def _write(session: OrmSession, context: Any) -> None:
             record_id=_record_of(row),
             client_id=_client_of(row),
             before=before,
-            after=_values(row) if after is None else after,
+            after=_values(row) if after is None else {name: _id_of(value) for name, value in after.items()},
         )
         for row, action, before, after in noticed
     ]
@@ -209,6 +210,11 @@ def _write(session: OrmSession, context: Any) -> None:
 @event.listens_for(OrmSession, "after_soft_rollback")
 def _forget(session: OrmSession, _previous: Any) -> None:
     session.info.pop("noticed", None)
+
+
+def _id_of(value: Any) -> Any:
+    """The id of a record that a reference was set to, which a new one has only now; other values as they are."""
+    return getattr(value, "id") if isinstance(value, Model) else value  # noqa: B009  Its type says nothing of ids.
 
 
 def _is_audited(row: Any) -> bool:
@@ -261,10 +267,24 @@ def _changes(row: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             if old is not NO_VALUE and plain(old) != plain(history.added[0]):
                 before[key], after[key] = old, history.added[0]
     for relation in sa.inspect(type(row)).relationships:
-        if relation.secondary is not None:
+        if relation.direction is MANYTOONE:
+            _change_of_reference(state, relation, before, after)
+        elif relation.secondary is not None:
             history = state.attrs[relation.key].load_history() if relation.key in state.dict else None
             if history and (history.added or history.deleted):
                 kept = {item.id for item in history.unchanged}
                 before[relation.key] = sorted(kept | {item.id for item in history.deleted})
                 after[relation.key] = sorted(kept | {item.id for item in history.added})
     return before, after
+
+
+def _change_of_reference(state: Any, relation: Any, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Old and new id of a reference that was set by its object: the column itself is written in the flush only."""
+    column = next(iter(relation.local_columns)).key
+    history = state.attrs[relation.key].history
+    if not history.has_changes() or column not in _recorded_columns(state.object):
+        return
+    old = state.committed_state.get(column, state.dict.get(column))
+    new = history.added[0] if history.added else None
+    if old is not NO_VALUE and (new is None or new.id is None or new.id != old) and (old, new) != (None, None):
+        before[column], after[column] = old, new

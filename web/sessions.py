@@ -7,21 +7,25 @@ a client's panel without losing his own session. The cookie carries a random tok
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask, Request, Response, current_app, g
 from flask.sessions import SessionInterface, SessionMixin
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import CallbackDict
 
 from extensions import db, now, plain_rows
 from models import Session, SessionKind, Staff
-from operations.settings import value_of
+from operations import settings
 from operations.waiting import waiting_for_staff
+
+log = logging.getLogger("clientdesk.web")
 
 ANONYMOUS_LIFETIME = timedelta(hours=2)
 STAFF_IDLE = timedelta(minutes=30)
@@ -102,17 +106,21 @@ FIND = sa.select(*COLUMNS).where(
     Session.kind == sa.bindparam("wanted"),
     Session.expires_at > sa.bindparam("moment"),
 )
-# A staff member's page needs him, his role and what stands in the frame: all of it comes with the session.
-FIND_STAFF = (
-    sa.select(*COLUMNS, Staff, waiting_for_staff().label("waiting"), value_of("provider_name").label("provider_name"))
-    .outerjoin(Staff, Staff.id == Session.staff_id)
-    .options(joinedload(Staff.role, innerjoin=False))
-    .where(
-        Session.token_hash == sa.bindparam("hash"),
-        Session.kind == SessionKind.STAFF,
-        Session.expires_at > sa.bindparam("moment"),
+
+
+@lru_cache(maxsize=2)
+def find_staff(_dialect: str) -> Any:
+    """A staff member's page needs him, his role, the settings and what waits: all of it comes with the session."""
+    return (
+        sa.select(*COLUMNS, Staff, waiting_for_staff().label("waiting"), settings.all_kept().label("settings"))
+        .outerjoin(Staff, Staff.id == Session.staff_id)
+        .options(joinedload(Staff.role, innerjoin=False))
+        .where(
+            Session.token_hash == sa.bindparam("hash"),
+            Session.kind == SessionKind.STAFF,
+            Session.expires_at > sa.bindparam("moment"),
+        )
     )
-)
 
 
 class DeskSessionInterface(SessionInterface):
@@ -151,14 +159,15 @@ class DeskSessionInterface(SessionInterface):
             return None
         values = {"hash": hash_of(token), "moment": now()}
         if kind is SessionKind.STAFF:
-            row = db.session.execute(FIND_STAFF, values).mappings().first()
+            row = db.session.execute(find_staff(db.engine.dialect.name), values).mappings().first()
         else:
             row = plain_rows(FIND, {**values, "wanted": kind}).mappings().first()
         if row is None or row["seen_at"] + idle_limit(kind) <= now():
             return None
         if kind is SessionKind.STAFF:
             # The staff member is held here, so that to load him finds him without another question.
-            g.frame_facts = (row["Staff"], row["waiting"], row["provider_name"])
+            g.frame_facts = (row["Staff"], row["waiting"])
+            settings.remember(row["settings"])
         return {column.key: row[column.key] for column in COLUMNS}
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
@@ -180,8 +189,12 @@ class DeskSessionInterface(SessionInterface):
                 connection.execute(sa.delete(Session).where(Session.id == session.row["id"]))
 
     def _touch(self, session: DeskSession) -> None:
-        with writing() as connection:
-            connection.execute(sa.update(Session).where(Session.id == session.id).values(seen_at=now()))
+        """Note that somebody is here. A database too busy for that must not cost him the page he asked for."""
+        try:
+            with writing() as connection:
+                connection.execute(sa.update(Session).where(Session.id == session.id).values(seen_at=now()))
+        except OperationalError:
+            log.warning("the time of a session could not be written", exc_info=True)
 
     def _write(self, session: DeskSession, response: Response) -> None:
         values: dict[str, Any] = {"data": dict(session), "seen_at": now(), **session.links}

@@ -177,7 +177,8 @@ def test_the_output_of_make_run_is_what_it_prints(
 def test_the_settings_of_the_desk_are_all_explained() -> None:
     said = text_of("docs/administer.md")
     for kind in desk_settings.KINDS.values():
-        assert f"| {kind.label} | {kind.default} |" in said
+        default = {True: "on", False: "off"}[kind.default] if isinstance(kind.default, bool) else kind.default
+        assert f"| {kind.label} | {default} |" in said
 
 
 def test_the_permissions_that_stand_alone_are_all_named() -> None:
