@@ -28,6 +28,7 @@ class AuditView(ModuleView):
         Number("record_id", _l("Record"), AuditEvent.record_id),
         Record("staff", _l("Staff member"), AuditEvent.staff_id, Staff),
         Part("action", _l("Action"), AuditEvent.action),
+        Number("bulk_change", _l("Bulk change"), AuditEvent.bulk_change_id),
         Day("at_from", _l("From"), AuditEvent.at),
         Day("at_to", _l("To"), AuditEvent.at, upper=True),
     )

@@ -153,7 +153,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         abort(403)
 
     def is_action_allowed(self, name: str) -> bool:
-        return any(one.name == name and current_user.may(one.permission) for one in self.bulk_actions)
+        return any(one.name == name and one.is_allowed() for one in self.bulk_actions)
 
     # Rows
 
@@ -282,7 +282,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             "search": asked.asked.texts.get("search", "") if "search" in self.known_filters else None,
             "preserved": self._preserved(),
             "tabs": self.list_tabs(),
-            "bulk": [one.button() for one in self.bulk_actions if current_user.may(one.permission)],
+            "bulk": self.bulk_buttons(),
             "row_tools": self.row_tools(),
             "create_url": self._with_scope(self.get_url(".create_view")) if self.may("create") else None,
             "create_label": self.create_label,
