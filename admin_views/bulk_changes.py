@@ -80,7 +80,8 @@ def _change_or_404() -> BulkChange:
         number = filters.whole_number(request.values.get("id", ""))
     except ValueError:
         abort(404)
-    return db.session.get(BulkChange, number) or abort(404)
+    change = db.session.get(BulkChange, number)
+    return change if change is not None and change.action in _ACTIONS else abort(404)
 
 
 def _refuse_beyond_scope(change: BulkChange) -> None:
@@ -99,8 +100,7 @@ def _is_undone(change: BulkChange) -> bool:
 
 def _may_undo(change: BulkChange) -> bool:
     """Whoever may do it may take it back, whoever did it."""
-    action = _ACTIONS.get(change.action)
-    return action is not None and action.is_allowed()
+    return _ACTIONS[change.action].is_allowed()
 
 
 def _question(change: BulkChange, url: str) -> dict[str, Any]:
@@ -126,8 +126,7 @@ def _question(change: BulkChange, url: str) -> dict[str, Any]:
 
 def what(change: BulkChange) -> str:
     """The change in words: «Characterization: Good»."""
-    action = _ACTIONS.get(change.action)
-    label = str(action.label) if action else change.action
+    label = str(_ACTIONS[change.action].label)
     return f"{label}: {_value(change)}" if change.value else label
 
 
@@ -149,7 +148,7 @@ def _shown(change: BulkChange) -> dict[str, Any]:
         "what": what(change),
         "for_whom": "; ".join(selections.describe(change.selection)) if change.selection else "",
         "changed": format_decimal(change.changed),
-        "skipped": bulk_changes.skipped_in_words(change.skipped),
+        "skipped": [f"{format_decimal(n)}: {bulk_changes.REASONS.get(why, why)}" for why, n in change.skipped.items()],
         "audit_url": f"/admin/audit/?bulk_change={change.id}" if current_user.may("audit.view") else None,
         "undone": _undone(undoing) if undoing else "",
         "undo_url": f"{PAGE}undo/?id={change.id}" if bulk_undo.can_be_undone(change) and _may_undo(change) else None,

@@ -146,4 +146,4 @@ class LanguageForm(Form):
 class FileForm(Form):
     """As what kind of file clients are exported."""
 
-    format = SelectField(_l("File"), choices=[("csv", "CSV"), ("xlsx", "XLSX")], default="csv")
+    format = SelectField(_l("File"), choices=lambda: [("csv", "CSV"), ("xlsx", "XLSX")], default="csv")

@@ -50,7 +50,8 @@ class Asked:
     def __init__(
         self, clients: sa.Select[Any], count: int, by: Staff, now: datetime, selection: Selection | None = None
     ):
-        self.clients = clients
+        # By their ids, in whose order they lie: a filter may lead to them through an index in any other.
+        self.clients = sa.select(Client.id).where(Client.id.in_(clients))
         self.count = count
         self.by = by
         self.now = now
