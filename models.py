@@ -275,6 +275,12 @@ class Staff(Versioned, Model):
         return self.shown_name
 
 
+def _index_of_given(*columns: str) -> Index:
+    """An index of the events in which the first of the columns is given."""
+    given = sa.text(f"{columns[0]} IS NOT NULL")
+    return Index(None, *columns, sqlite_where=given, postgresql_where=given)
+
+
 class AuditEvent(Model):
     """What was changed, when, by whom. Triggers refuse to change or remove a row."""
 
@@ -282,8 +288,8 @@ class AuditEvent(Model):
     id: Mapped[int] = primary_key()
     at: Mapped[datetime] = moment(index=True, default=True)
     staff_id: Mapped[int | None] = reference("staff", required=False)
-    client_user_id: Mapped[int | None] = mapped_column(sa.Integer, index=True)
-    impersonation_id: Mapped[int | None] = mapped_column(sa.Integer, index=True)
+    client_user_id: Mapped[int | None] = mapped_column(sa.Integer)
+    impersonation_id: Mapped[int | None] = mapped_column(sa.Integer)
     actor: Mapped[str] = text_column(200)
     ip: Mapped[str] = text_column(45)
     request_id: Mapped[str] = text_column(36)
@@ -293,12 +299,18 @@ class AuditEvent(Model):
     action: Mapped[str] = text_column(60)
     before: Mapped[dict[str, Any]] = document()
     after: Mapped[dict[str, Any]] = document()
+    # Which bulk change the event is a part of. No foreign key: it would be looked up for each of very many rows.
+    bulk_change_id: Mapped[int | None] = mapped_column(sa.Integer)
 
     staff: Mapped[Staff | None] = relationship()
 
     __table_args__ = (
         Index(None, "module", "record_id", "id"),
         Index(None, "client_id", "id"),
+        # What most events have none of is indexed where there is one: a bulk change writes very many events.
+        _index_of_given("client_user_id"),
+        _index_of_given("impersonation_id"),
+        _index_of_given("bulk_change_id", "record_id"),
     )
 
 
@@ -685,6 +697,34 @@ class Selection(Model):
     used_at: Mapped[datetime | None] = moment(nullable=True)
 
     staff: Mapped[Staff] = relationship()
+
+
+class BulkChange(Model):
+    """Something that was done to many clients at once; its audit events carry its id, and it can be undone once.
+
+    `value` is what was set (an id, a code), `value_name` how that was called then; `changed` how many clients it
+    changed, `skipped` how many it left alone by reason (operations.bulk_changes.REASONS). An undoing is a change
+    of its own, which names in `undoes` what it takes back.
+    """
+
+    __tablename__ = "bulk_changes"
+    id: Mapped[int] = primary_key()
+    staff_id: Mapped[int] = reference("staff")
+    selection_id: Mapped[int | None] = reference("selections", required=False, on_delete="SET NULL")
+    action: Mapped[str] = text_column(60)
+    value: Mapped[str] = text_column(40)
+    value_name: Mapped[str] = text_column(200)
+    changed: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
+    skipped: Mapped[dict[str, int]] = document()
+    at: Mapped[datetime] = moment(default=True)
+    undoes_id: Mapped[int | None] = mapped_column(
+        sa.Integer, ForeignKey("bulk_changes.id", ondelete="RESTRICT"), unique=True
+    )
+
+    staff: Mapped[Staff] = relationship()
+    selection: Mapped[Selection | None] = relationship()
+    undoes: Mapped[BulkChange | None] = relationship(remote_side="BulkChange.id", back_populates="undone_by")
+    undone_by: Mapped[BulkChange | None] = relationship(back_populates="undoes", uselist=False)
 
 
 class ImportBatch(Model):

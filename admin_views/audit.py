@@ -44,6 +44,7 @@ class AuditView(ModuleView):
         Record("staff", _l("Staff member"), AuditEvent.staff_id, Staff),
         Part("actor", _l("Name of who did it"), AuditEvent.actor),
         OneOf("action", _l("Action"), AuditEvent.action, actions),
+        Number("bulk_change", _l("Bulk change"), AuditEvent.bulk_change_id),
         Day("at_from", _l("From"), AuditEvent.at),
         Day("at_to", _l("To"), AuditEvent.at, upper=True),
     )

@@ -156,7 +156,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         abort(403)
 
     def is_action_allowed(self, name: str) -> bool:
-        return any(one.name == name and current_user.may(one.permission) for one in self.bulk_actions)
+        return any(one.name == name and one.is_allowed() for one in self.bulk_actions)
 
     # Rows
 
@@ -331,9 +331,6 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
     def can_tick(self) -> bool:
         """Whether there is anything to do with a row that is ticked."""
         return bool(self.bulk_buttons() or self.row_tools())
-
-    def bulk_buttons(self) -> list[dict[str, Any]]:
-        return [one.button() for one in self.bulk_actions if current_user.may(one.permission)]
 
     def filters_key(self, asked: ListRequest) -> Hashable:
         """All that the panel of filters depends on, its choices included; nothing where there are no filters."""

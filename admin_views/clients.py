@@ -10,24 +10,25 @@ import sqlalchemy as sa
 from flask import abort, flash, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
-from flask_babel import format_decimal, ngettext, pgettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import pgettext
 from flask_login import current_user
 from markupsafe import Markup
 
 from admin_views import cells, client_rows
 from admin_views.base import ModuleView, needs
-from admin_views.bulk import BulkAction
+from admin_views.bulk_changes import BulkChangePages
 from admin_views.client_badges import badges_of
+from admin_views.client_bulk import CLIENT_ACTIONS
 from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
 from admin_views.login_as import LoginAsPages, may_log_in_as_clients
 from extensions import db, now
 from forms.base import one_field
-from forms.clients import CharacterizationForm, CreateClientForm, EditClientForm
-from models import Characterization, Client, PenaltyPoint, Project, Selection, Staff
-from operations import client_filters, clients, countries, deletion, filters, phones, selections
+from forms.clients import CreateClientForm, EditClientForm
+from models import Client, PenaltyPoint, Project, Staff
+from operations import client_filters, clients, countries, deletion, filters, phones
 from operations.permissions import LIMITED_CLIENT_COLUMNS
 
 RECORDS = (
@@ -66,46 +67,7 @@ def _first_page(url: str) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-def _preview_characterization(selection: Selection) -> list[str]:
-    chosen = selections.client_ids(selection)
-    rows = db.session.execute(
-        sa.select(Characterization, sa.func.count(Client.id))
-        .join(Client, Client.characterization_id == Characterization.id)
-        .where(Client.id.in_(chosen))
-        .group_by(Characterization.id)
-    )
-    return [_("Now %(name)s: %(count)s", name=row[0], count=format_decimal(row[1])) for row in rows]
-
-
-def _set_characterization(selection: Selection, form: Any) -> str:
-    done = clients.set_characterization(
-        clients=selections.client_ids(selection),
-        characterization=form.characterization.data,
-        reason=form.characterization_reason.data,
-        by=_staff(),
-        now=now(),
-    )
-    return in_words(done)
-
-
-def in_words(done: clients.Done) -> str:
-    """What was done and what was skipped, and why."""
-    said = [ngettext("%(num)s client changed.", "%(num)s clients changed.", done.changed)]
-    said += [_("Skipped %(count)s: %(reason)s.", count=count, reason=reason) for reason, count in done.skipped.items()]
-    return " ".join(said)
-
-
-def _preview_deletion(selection: Selection) -> list[str]:
-    return [*deletion.impact(selections.client_ids(selection)).lines(),
-            _("They leave every list and can be restored for 30 days.")]  # fmt: skip
-
-
-def _delete(selection: Selection, _form: Any) -> str:
-    done = deletion.delete(clients=selections.client_ids(selection), now=now())
-    return ngettext("%(num)s client deleted.", "%(num)s clients deleted.", done.changed)
-
-
-class ClientsView(ImportPages, LoginAsPages, ModuleView):
+class ClientsView(ImportPages, LoginAsPages, BulkChangePages, ModuleView):
     module = "clients"
     icon = "users"
     list_template = "admin/clients/list.html"
@@ -145,15 +107,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
     amount_columns = ("balance", "active_services")
     list_filters = tuple(client_filters.FILTERS.values())
     form_columns = ("name",)
-    bulk_actions = (
-        BulkAction("message", _l("Send message"), "send", "clients.message",
-                   page=lambda selection: f"/admin/mailings/new/?selection={selection.id}"),
-        BulkAction("set_characterization", _l("Characterization"), "heart", "clients.edit", form=lambda: CharacterizationForm(request.form),
-                   preview=_preview_characterization, run=_set_characterization,
-                   verb=lambda count: ngettext("Change %(num)s client", "Change %(num)s clients", count)),
-        BulkAction("delete", _l("Delete"), "trash", "clients.delete", danger=True, preview=_preview_deletion,
-                   run=_delete, verb=lambda count: ngettext("Delete %(num)s client", "Delete %(num)s clients", count)),
-    )  # fmt: skip
+    bulk_actions = CLIENT_ACTIONS
 
     # Rows
 
@@ -495,6 +449,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         shown = self.shown_columns()
         context["shown_key"] = tuple(shown)
         context["view_url"] = "/admin/clients/columns/"
+        context["bulk_changes_url"] = "/admin/clients/bulk-changes/"
         context["deleted_url"] = "/admin/clients/deleted/" if self.may("delete") else None
         context["column_choices"] = lambda: [
             {"name": name, "label": self.label_of(name), "shown": name in shown} for name in self.column_list

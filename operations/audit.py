@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.orm.interfaces import MANYTOONE
 
-from extensions import Model, db, now
+from extensions import Model, db, now, rows_changed
 from models import AuditEvent, ClientUser, Staff
 
 UNRECORDED = frozenset({"row_version", "search_text", "usernames", "owner_username", "balance", "active_services",
@@ -97,34 +97,43 @@ def record_many(
     rows: Any,
     field: str | None = None,
     after: Any = None,
-) -> None:
-    """Write an event for each of `rows`, with one statement, before or after the change to them.
+    bulk_change_id: int | None = None,
+) -> int:
+    """Write an event for each of `rows`, with one statement, before or after the change to them; how many.
 
-    `rows` selects (record id, client id, old value of `field` as JSON); `after` is the new value, the same
-    for all. The old value must be selected before it is changed.
+    `rows` selects (record id, client id, old values as JSON, new values as JSON), the last two where there are
+    any. Instead of the new values of each, `after` is the new value of `field`, the same for all. Old values
+    must be selected before they are changed.
     """
     actor = current_actor()
     source = rows.subquery()
-    ids, clients, *old = source.c
-    before = old[0] if old else sa.literal({}, type_=AuditEvent.before.type)
-    columns = [
-        sa.literal(now(), type_=AuditEvent.at.type),
-        sa.literal(actor.staff_id, type_=sa.Integer),
-        sa.literal(actor.client_user_id, type_=sa.Integer),
-        sa.literal(actor.impersonation_id, type_=sa.Integer),
-        sa.literal(actor.name),
-        sa.literal(actor.ip),
-        sa.literal(actor.request_id),
-        sa.literal(module),
-        ids,
-        clients,
-        sa.literal(action),
-        before,
-        sa.literal({field: plain(after)} if field else {}, type_=AuditEvent.after.type),
-    ]
-    names = ["at", "staff_id", "client_user_id", "impersonation_id", "actor", "ip", "request_id", "module",
-             "record_id", "client_id", "action", "before", "after"]  # fmt: skip
-    db.session.execute(sa.insert(AuditEvent).from_select(names, sa.select(*columns), include_defaults=False))
+    ids, clients, *values = source.c
+    same_for_all = sa.literal({field: plain(after)} if field else {}, type_=AuditEvent.after.type)
+    columns = {
+        "at": sa.literal(now(), type_=AuditEvent.at.type),
+        "staff_id": sa.literal(actor.staff_id, type_=sa.Integer),
+        "client_user_id": sa.literal(actor.client_user_id, type_=sa.Integer),
+        "impersonation_id": sa.literal(actor.impersonation_id, type_=sa.Integer),
+        "actor": sa.literal(actor.name),
+        "ip": sa.literal(actor.ip),
+        "request_id": sa.literal(actor.request_id),
+        "module": sa.literal(module),
+        "record_id": ids,
+        "client_id": clients,
+        "action": sa.literal(action),
+        "before": values[0] if values else sa.literal({}, type_=AuditEvent.before.type),
+        "after": values[1] if len(values) > 1 else same_for_all,
+        "bulk_change_id": sa.literal(bulk_change_id, type_=sa.Integer),
+    }
+    chosen = sa.select(*columns.values())
+    return rows_changed(sa.insert(AuditEvent).from_select(list(columns), chosen, include_defaults=False))
+
+
+def clients_of(bulk_change_id: int) -> sa.Select[Any]:
+    """The ids of the clients that a bulk change changed, by its events."""
+    return sa.select(AuditEvent.record_id).where(
+        AuditEvent.bulk_change_id == bulk_change_id, AuditEvent.module == "clients"
+    )
 
 
 def plain(value: Any) -> Any:

@@ -25,7 +25,12 @@ function startTicking() {
   const allLine = document.querySelector("[data-all-line]");
   const oneId = form.querySelector("[data-one-id]");
   const overflow = toolbar.querySelector("[data-overflow]");
-  const bulk = [...toolbar.querySelectorAll('button[name="action"]')];
+  const buttons = [...toolbar.querySelectorAll('button[name="action"]')];
+  const panel = overflow?.querySelector(".menu-panel");
+  const always = panel ? [...panel.children] : [];
+  // What stands in the bar itself: a button, or a menu of buttons.
+  const bulk = [...toolbar.querySelectorAll(':scope > button[name="action"], :scope > [data-bulk]')];
+  const inMenu = new Map(bulk.filter((part) => part.matches("[data-bulk]")).map((menu) => [menu, [...menu.querySelectorAll("button")]]));
   const tools = [...toolbar.querySelectorAll(".tool[data-when=one]")];
   const divider = toolbar.querySelector(".divider");
   let anchor = null;
@@ -47,7 +52,8 @@ function startTicking() {
       const wants = part.dataset.when;
       part.hidden = !(wants === state || (wants === "some" && (state === "one" || state === "many")) || (wants === "none" && state === "all"));
     }
-    for (const button of bulk) button.disabled = state === "none";
+    for (const button of buttons) button.disabled = state === "none";
+    for (const menu of toolbar.querySelectorAll("details.menu")) if (state === "none") menu.open = false;
     const words = toolbar.dataset.textSome.replace("{n}", chosen.length);
     toolbar.querySelector("[data-count]").textContent = words;
     if (pageBox) {
@@ -63,14 +69,23 @@ function startTicking() {
     spoken = chosen.length ? words : "";
   }
 
+  /** Put everything back where it was: out of «More» what had no room, into its menu what is of one. */
+  function unfold() {
+    for (const part of panel.querySelectorAll("[data-folded]")) {
+      part.classList.replace("menu-item", "tool");
+      delete part.dataset.folded;
+    }
+    for (const [menu, within] of inMenu) menu.querySelector(".menu-panel").append(...within);
+    for (const part of [...bulk, divider, ...tools]) if (part) overflow.before(part);
+    overflow.open = false;
+    overflow.hidden = !always.length;
+  }
+
   /** What has no room in one line goes into «More»; with one row ticked its own tools stay out longer than the bulk actions. */
   function fold() {
     if (!overflow) return;
-    const panel = overflow.querySelector(".menu-panel");
-    for (const part of panel.querySelectorAll(".menu-item")) part.classList.replace("menu-item", "tool");
-    for (const part of [...bulk, divider, ...tools]) if (part) overflow.before(part);
-    overflow.open = false;
-    overflow.hidden = true;
+    unfold();
+    for (const menu of inMenu.keys()) menu.hidden = false;
     if (getComputedStyle(toolbar).position !== "sticky") return;
     const shown = (part) => part && !part.hidden;
     const first = toolbar.dataset.state === "one" ? 1 : 0;
@@ -81,10 +96,16 @@ function startTicking() {
       overflow.hidden = false;
       const part = leaves.pop();
       folded.push(part);
+      if (inMenu.has(part)) {
+        part.hidden = true;
+        continue;
+      }
       part.classList.replace("tool", "menu-item");
+      part.dataset.folded = "";
       panel.append(part);
     }
-    panel.append(...[...tools, ...bulk].filter((part) => folded.includes(part)));
+    const order = [...tools, ...bulk].filter((part) => folded.includes(part)).flatMap((part) => inMenu.get(part) ?? [part]);
+    panel.append(...order, ...always);
   }
 
   function tick(box, checked, range) {
