@@ -88,6 +88,16 @@ def _in_group(group_id: int) -> Condition:
     return Client.id.in_(sa.select(client_group_members.c.client_id).where(client_group_members.c.group_id == group_id))
 
 
+def _not_in_group(group_id: int) -> Condition:
+    """Asked row by row: the others are nearly always the larger side."""
+    member = client_group_members.c
+    return ~sa.exists().where(member.client_id == Client.id, member.group_id == group_id).correlate(Client)
+
+
+def _of_other_characterization(characterization_id: int) -> Condition:
+    return sa.and_(Client.characterization_id != characterization_id)
+
+
 def has_points() -> Condition:
     return Client.id.in_(sa.select(PenaltyPoint.client_id).where(PenaltyPoint.expires_at > now()))
 
@@ -111,7 +121,11 @@ FILTERS: dict[str, Filter] = {
         Day("registered_from", _l("Registered from"), Client.registered_at),
         Day("registered_to", _l("Registered to"), Client.registered_at, upper=True),
         Record("group", _l("Group"), None, ClientGroup, _in_group),
+        Record("not_group", _l("Not in the group"), None, ClientGroup, _not_in_group),
         Record("characterization", _l("Characterization"), Client.characterization_id, Characterization),
+        Record(
+            "not_characterization", _l("Characterization is not"), None, Characterization, _of_other_characterization
+        ),
         OneOf("legal_status", lazy_pgettext("customer", "Status"), Client.legal_status, LegalStatus),
         OneOf("country", _l("Country"), Client.country, _countries),
         Amount("balance_below", _l("Balance below"), Client.balance, above=False),
@@ -142,7 +156,7 @@ def choices() -> dict[str, list[tuple[str, str]]]:
     for key, number, name, code in db.session.execute(sa.select(rows).order_by(rows.c.key, rows.c.id)):
         label = named_characterization(code, name) if key == "characterization" else name
         found[key].append((str(number), label))
-    return found
+    return found | {f"not_{key}": found[key] for key in ("group", "characterization")}
 
 
 def named_characterization(code: str, name: str) -> str:
