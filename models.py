@@ -439,6 +439,7 @@ client_projects = sa.Table(
 )
 
 ALIVE = sa.text("deleted_at IS NULL")
+DELETED = sa.text("deleted_at IS NOT NULL")
 
 
 def living_index(*columns: str) -> Index:
@@ -480,7 +481,7 @@ class Client(Versioned, Model):
     external_source: Mapped[str] = text_column(40)
     import_batch_id: Mapped[int | None] = reference("import_batches", required=False)
     hold_suspension_until: Mapped[datetime | None] = moment(nullable=True)
-    deleted_at: Mapped[datetime | None] = moment(nullable=True, index=True)
+    deleted_at: Mapped[datetime | None] = moment(nullable=True)
     custom: Mapped[dict[str, Any]] = document()
     balance: Mapped[Decimal] = money()
     active_services: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
@@ -505,13 +506,21 @@ class Client(Versioned, Model):
         CheckConstraint("length(name) > 0", name="name_given"),
         CheckConstraint("referrer_id IS NULL OR referrer_id <> id", name="not_own_referrer"),
         UniqueConstraint("external_source", "external_id"),
+        # Of the deleted alone: SQLite would take it for every list, and sort all the living.
+        Index("ix_clients_deleted_at", "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
         living_index(),
-        living_index("name"),
+        # Names go by language; what else is asked of them stands in the index, so that no rows need be looked at.
+        Index(
+            "ix_clients_living_name", "name", "id", "language", "country", "legal_status", "project_id",
+            "characterization_id", sqlite_where=ALIVE, postgresql_where=ALIVE,
+        ),
         living_index("email"),
         living_index("contact_person"),
         living_index("registered_at"),
         living_index("balance"),
         living_index("active_services"),
+        living_index("project_id"),
+        living_index("characterization_id"),
         living_index("project_id", "registered_at"),
         living_index("project_id", "characterization_id", "registered_at"),
         living_index("characterization_id", "registered_at"),
@@ -521,7 +530,7 @@ class Client(Versioned, Model):
         living_index("company_name"),
         living_index("verified_phone"),
         Index("ix_clients_registration_ip", "registration_ip"),
-    )
+    )  # fmt: skip
 
     @property
     def owner(self) -> ClientUser | None:
@@ -1280,8 +1289,51 @@ class SavedFilter(Model):
     created_at: Mapped[datetime] = moment(default=True)
 
     owner: Mapped[Staff] = relationship()
+    state: Mapped[SavedFilterState | None] = relationship(passive_deletes="all")
 
     __table_args__ = (UniqueConstraint("owner_id", "name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SavedFilterState(Model):
+    """What workers have found out about a saved filter: how many match (no further than the tab shows), and
+    when its members were noted last; `…_due_at`: when to do so again. `is_too_large` to be watched.
+    """
+
+    __tablename__ = "saved_filter_states"
+    saved_filter_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("saved_filters.id", ondelete="CASCADE"), primary_key=True
+    )
+    count: Mapped[int | None] = mapped_column(sa.Integer)
+    count_due_at: Mapped[datetime | None] = moment(nullable=True)
+    members_due_at: Mapped[datetime | None] = moment(nullable=True)
+    members_at: Mapped[datetime | None] = moment(nullable=True)
+    is_too_large: Mapped[bool] = flag()
+
+
+saved_filter_watches = sa.Table(
+    "saved_filter_watches",
+    db.metadata,
+    sa.Column("saved_filter_id", ForeignKey("saved_filters.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("staff_id", ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+
+class SavedFilterMember(Model):
+    """A client that a watched filter matched. `since`: when it came in; NULL for those there from the start."""
+
+    __tablename__ = "saved_filter_members"
+    saved_filter_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("saved_filters.id", ondelete="CASCADE"), primary_key=True
+    )
+    client_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    since: Mapped[datetime | None] = moment(nullable=True)
+
+    __table_args__ = (Index(None, "saved_filter_id", "since"),)
 
 
 class IdempotencyKey(Model):

@@ -160,6 +160,9 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
     def base_select(self) -> sa.Select[Any]:
         return super().base_select().where(Client.deleted_at.is_(None))
 
+    def matching(self, asked: Any) -> sa.Select[Any]:
+        return self.base_select().where(*client_filters.conditions(asked.asked))
+
     def sort_column(self, name: str) -> Any:
         return super().sort_column("characterization" if name == "properties" else name)
 

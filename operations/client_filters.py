@@ -24,7 +24,7 @@ from models import (
     ServiceStatus,
     client_group_members,
 )
-from operations import countries
+from operations import countries, filters, sides
 from operations.filters import (
     Amount,
     Asked,
@@ -36,30 +36,55 @@ from operations.filters import (
     Part,
     Record,
     Yes,
-    conditions,
     read,
 )
+from operations.sides import by_order, unindexed, walked
 
 # From so many characters on, a part of a word is found through the index of its triples.
 TRIPLE = 3
+# So many places in which a shorter part stands are looked through in some ten milliseconds.
+MANY_PLACES = 200_000
 client_search = sa.table("client_search", sa.column("rowid"), sa.column("client_search"))
+client_search_grams = sa.table("client_search_grams", sa.column("doc"), sa.column("term"), sa.column("col"))
 
 
-def _in_search(column: str, text: str) -> Condition:
-    """SQLite's full-text index: `text` as a phrase of triples in one column."""
+def _in_search(column: str, text: str) -> sa.Select[Any]:
+    """The ids that SQLite's full-text index has for `text`, a phrase of triples in one column."""
     phrase = '{} : "{}"'.format(column, text.replace('"', '""'))
-    return Client.id.in_(sa.select(client_search.c.rowid).where(client_search.c.client_search.op("MATCH")(phrase)))
+    return sa.select(client_search.c.rowid).where(client_search.c.client_search.op("MATCH")(phrase))
 
 
-def _is_sqlite() -> bool:
-    return db.engine.dialect.name == "sqlite"
+def _beginning_a_triple(column: str, text: str) -> sa.Select[Any]:
+    """The ids, once for each place, where one of the index's triples begins with `text`.
+
+    That finds all places, as what is indexed ends with two blanks.
+    """
+    grams, low = client_search_grams.c, text.lower()
+    return sa.select(grams.doc).where(grams.term >= low, grams.term < low[:-1] + _after(low[-1]), grams.col == column)
+
+
+def _after(character: str) -> str:
+    """The character that follows; none lies among the halves of characters."""
+    following = ord(character) + 1
+    return chr(0xE000 if 0xD800 <= following < 0xE000 else min(following, 0x10FFFF))
+
+
+def _in_text(column: Any, name: str, value: str) -> Condition:
+    """Whether `value` is part of `column` (called `name` in the index), blind to case; for SQLite."""
+    in_row = sa.func.lower(column).contains(value.lower(), autoescape=True)
+    if len(value) >= TRIPLE:
+        found = _in_search(name, value)
+        return Client.id.in_(found) if sides.are_few(found) else by_order(in_row, Client.id.in_(found))
+    places = _beginning_a_triple(name, value)
+    if sides.are_few(places):
+        return Client.id.in_(places)
+    # What stands in very many places is found soon by walking.
+    return by_order(in_row, Client.id.in_(places)) if sides.are_few(places, MANY_PLACES) else in_row
 
 
 class NamePart(Part):
     def condition(self, value: str) -> Condition:
-        if _is_sqlite() and len(value) >= TRIPLE:
-            return _in_search("name", value)
-        return super().condition(value)
+        return super().condition(value) if sides.knows_itself() else _in_text(Client.name, "name", value)
 
 
 class Search(Filter):
@@ -71,27 +96,39 @@ class Search(Filter):
         return number if number.isdigit() else text
 
     def condition(self, value: str) -> Condition:
-        if not _is_sqlite():
+        if sides.knows_itself():
             return Client.search_text.contains(value.lower(), autoescape=True)
-        if len(value) >= TRIPLE:
-            return _in_search("search_text", value)
-        return sa.func.lower(Client.search_text).contains(value.lower(), autoescape=True)
+        return _in_text(Client.search_text, "search_text", value)
+
+
+def _among(ids: sa.Select[Any], in_row: Condition) -> Condition:
+    """Whether the client is among `ids`, which `in_row` says of one row."""
+    found = Client.id.in_(ids)
+    return found if sides.knows_itself() or sides.are_few(ids) else by_order(in_row, found)
 
 
 def _with_active_product(product_id: int) -> Condition:
-    return Client.id.in_(
-        sa.select(Service.client_id).where(Service.product_id == product_id, Service.status == ServiceStatus.ACTIVE)
-    )
+    having = sa.and_(Service.product_id == product_id, Service.status == ServiceStatus.ACTIVE)
+    return _among(sa.select(Service.client_id).where(having), _has(Service.client_id, having))
+
+
+def _membership(group_id: int) -> tuple[Any, Condition]:
+    member = client_group_members.c
+    return member.client_id, sa.and_(member.group_id == group_id)
 
 
 def _in_group(group_id: int) -> Condition:
-    return Client.id.in_(sa.select(client_group_members.c.client_id).where(client_group_members.c.group_id == group_id))
+    client_id, having = _membership(group_id)
+    return _among(sa.select(client_id).where(having), _has(client_id, having))
 
 
 def _not_in_group(group_id: int) -> Condition:
     """Asked row by row: the others are nearly always the larger side."""
-    member = client_group_members.c
-    return ~sa.exists().where(member.client_id == Client.id, member.group_id == group_id).correlate(Client)
+    return ~_has(*_membership(group_id))
+
+
+def _has(client_id: Any, having: Condition) -> Condition:
+    return sa.exists().where(client_id == Client.id, having).correlate(Client)
 
 
 def _of_other_characterization(characterization_id: int) -> Condition:
@@ -99,7 +136,8 @@ def _of_other_characterization(characterization_id: int) -> Condition:
 
 
 def has_points() -> Condition:
-    return Client.id.in_(sa.select(PenaltyPoint.client_id).where(PenaltyPoint.expires_at > now()))
+    having = sa.and_(PenaltyPoint.expires_at > now())
+    return _among(sa.select(PenaltyPoint.client_id).where(having), _has(PenaltyPoint.client_id, having))
 
 
 def is_referred() -> Condition:
@@ -136,6 +174,14 @@ FILTERS: dict[str, Filter] = {
     )
 }
 
+
+# Asked of columns that stand together in the index ix_clients_facets.
+FACETS = frozenset(
+    {
+        "project", "language", "registered_from", "registered_to", "characterization", "not_characterization",
+        "legal_status", "country", "balance_below", "balance_above", "referred",
+    }
+)  # fmt: skip
 
 CHOSEN_FROM: dict[str, Any] = {
     "project": Project,
@@ -177,7 +223,30 @@ def understand(parameters: Iterable[tuple[str, str]], *, known: Iterable[str] = 
 
 def client_ids(asked: Asked) -> sa.Select[Any]:
     """The ids of living clients that match."""
-    return sa.select(Client.id).where(Client.deleted_at.is_(None), *conditions(asked, FILTERS))
+    return sa.select(Client.id).where(Client.deleted_at.is_(None), *conditions(asked))
+
+
+def conditions(asked: Asked) -> list[Condition]:
+    """The conditions asked for, written so that few rows are looked at."""
+    each = filters.conditions(asked, FILTERS)
+    if asked.misunderstood or sides.knows_itself():
+        return each
+    found = dict(zip(asked.values, each, strict=True))
+    facets = {key: condition for key, condition in found.items() if key in FACETS}
+    return [*_of_facets(facets), *(condition for key, condition in found.items() if key not in FACETS)]
+
+
+def _of_facets(facets: dict[str, Condition]) -> list[Condition]:
+    """Conditions on columns of the client: as one set where few fulfil them all, else asked on the way."""
+    if not facets:
+        return []
+    # One has an index of its own; else the index of all facets is looked through, and no rows.
+    has_own = len(facets) == 1 and not facets.keys() & {"referred", "not_characterization"}
+    finding = list(facets.values()) if has_own else [unindexed(condition) for condition in facets.values()]
+    rows = sa.select(Client.id).where(Client.deleted_at.is_(None), *finding).correlate(None)
+    if sides.are_few(rows):
+        return [Client.id.in_(rows)]
+    return [by_order(walked(one), other) for one, other in zip(facets.values(), finding, strict=True)]
 
 
 def in_words(asked: Asked) -> list[str]:
