@@ -24,6 +24,7 @@ from admin_views.client_badges import badges_of
 from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES
 from admin_views.login_as import LoginAsPages
+from admin_views.saved_filters import SavedFilterPages
 from extensions import db, now
 from forms.clients import CharacterizationForm, CreateClientForm, EditClientForm
 from models import Characterization, Client, PenaltyPoint, Project, Selection, Staff
@@ -105,7 +106,7 @@ def _delete(selection: Selection, _form: Any) -> str:
     return ngettext("%(num)s client deleted.", "%(num)s clients deleted.", done.changed)
 
 
-class ClientsView(ImportPages, LoginAsPages, ModuleView):
+class ClientsView(ImportPages, LoginAsPages, SavedFilterPages, ModuleView):
     module = "clients"
     icon = "users"
     list_template = "admin/clients/list.html"
@@ -490,6 +491,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
     def list_context(self, asked: Any, page: Any, rows: list[Any], count: int) -> dict[str, Any]:
         context = super().list_context(asked, page, rows, count)
         shown = set(self.shown_columns())
+        context |= self.tabs_context(context["tabs"], count)
         context["view_url"] = "/admin/clients/columns/"
         context["deleted_url"] = "/admin/clients/deleted/" if self.may("delete") else None
         context["column_choices"] = [

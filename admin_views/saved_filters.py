@@ -37,9 +37,12 @@ def conditions_in(query: str) -> dict[str, str]:
     return {name: text for name, text in parse_qsl(query) if name not in LIST_PARAMETERS}
 
 
-def count_in_tab(saved: SavedFilter) -> str:
+def _count_of(saved: SavedFilter) -> int | None:
+    return saved.state.count if saved.state else None
+
+
+def count_in_tab(count: int | None) -> str:
     """What a worker counted; empty where none has, or the filter is not understood any more."""
-    count = saved.state.count if saved.state else None
     if count is None:
         return ""
     most = saved_filters.COUNTED_UP_TO
@@ -57,27 +60,30 @@ class SavedFilterPages:
         shown_now = {
             name: text.strip() for name, text in request.args.items() if name not in LIST_PARAMETERS and text.strip()
         }
-        tabs = [{"label": _("All"), "url": "/admin/clients/", "active": not shown_now, "count": None}]
+        tabs = [{"label": _("All"), "url": "/admin/clients/", "active": not shown_now, "count": None, "fault": None}]
         tabs += [self._tab(saved, shown_now) for saved in found]
         # The tab one stands on is shown however many there are.
         return [tab for place, tab in enumerate(tabs) if place <= SHOWN_TABS or tab["active"]]
 
     def _tab(self, saved: SavedFilter, shown_now: dict[str, str]) -> dict[str, Any]:
-        choices = g.setdefault("client_choices", None) or client_filters.choices()
-        g.client_choices = choices
-        understood = saved_filters.is_understood(saved.parameters, choices)
+        if "client_choices" not in g:
+            g.client_choices = client_filters.choices()
+        understood = saved_filters.is_understood(saved.parameters, g.client_choices)
         return {
             "label": saved.name,
             "url": address_of(saved),
             "active": saved.parameters == shown_now,
             # In the filter by client a tab's number would be of all clients, and belie what is shown.
-            "count": None if g.get("client_scope") is not None else count_in_tab(saved) or None,
+            "count": None if g.get("client_scope") is not None else count_in_tab(_count_of(saved)) or None,
             "fault": None if understood else _("Something that this filter asks for is not there any more."),
         }
 
-    def tabs_context(self, tabs: list[dict[str, Any]]) -> dict[str, Any]:
-        """What templates/admin/list.html reads of saved filters besides the tabs."""
+    def tabs_context(self, tabs: list[dict[str, Any]], count: int) -> dict[str, Any]:
+        """What templates/admin/list.html reads of saved filters besides the tabs; `count` is that of this list."""
         is_new = not any(tab["active"] for tab in tabs)
+        for tab in tabs[1:]:
+            if tab["active"] and not tab["fault"] and g.get("client_scope") is None:
+                tab["count"] = count_in_tab(count)
         return {
             "save_filter_url": f"{PAGE}save/" if is_new else None,
             "saved_filters_url": PAGE if tabs else None,
@@ -111,7 +117,7 @@ class SavedFilterPages:
             "url": address_of(saved),
             "words": client_filters.in_words(asked),
             "faults": asked.misunderstood,
-            "count": count_in_tab(saved),
+            "count": count_in_tab(_count_of(saved)),
             "is_own": saved.owner_id == staff.id,
             "may_edit": saved_filters.may_edit(saved, staff),
             "is_watched": saved.id in watched,
@@ -132,10 +138,11 @@ class SavedFilterPages:
             saved = saved_filters.save(
                 by=_staff(), name=typed["name"], parameters=conditions_in(query), is_shared=typed["is_shared"], now=now()
             )  # fmt: skip
-            saved_filters.count(saved.id, now=now())
             db.session.commit()
         except OperationRefused as refusal:
             return self._refused(refusal, {**typed, "id": None, "conditions": self._words_of(query)})
+        saved_filters.count(saved.id, now=now())
+        db.session.commit()
         flash(_("The filter «%(name)s» is saved.", name=saved.name), "success")
         return redirect(address_of(saved))
 

@@ -245,8 +245,10 @@ def _of_facets(facets: dict[str, Condition]) -> list[Condition]:
     finding = list(facets.values()) if has_own else [unindexed(condition) for condition in facets.values()]
     rows = sa.select(Client.id).where(Client.deleted_at.is_(None), *finding).correlate(None)
     if sides.are_few(rows):
-        return [Client.id.in_(rows)]
-    return [by_order(walked(one), other) for one, other in zip(facets.values(), finding, strict=True)]
+        found = Client.id.in_(rows)
+        return [by_order(walked(finding[0], found), found)] if has_own else [found]
+    asked_on_the_way = [walked(condition, unindexed(condition)) for condition in facets.values()]
+    return [by_order(one, other) for one, other in zip(asked_on_the_way, finding, strict=True)]
 
 
 def in_words(asked: Asked) -> list[str]:

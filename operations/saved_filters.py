@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
@@ -52,7 +53,7 @@ def visible_to(staff: Staff) -> list[SavedFilter]:
     return list(db.session.scalars(_visible(staff).order_by(sa.func.lower(SavedFilter.name), SavedFilter.id)))
 
 
-def _visible(staff: Staff) -> sa.Select[tuple[SavedFilter]]:
+def _visible(staff: Staff) -> sa.Select[Any]:
     return (
         sa.select(SavedFilter)
         .where(sa.or_(SavedFilter.owner_id == staff.id, SavedFilter.is_shared))

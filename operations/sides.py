@@ -54,7 +54,7 @@ class unindexed(_Condition):  # noqa: N801  It is written like a function.
 
 
 class walked(_Condition):  # noqa: N801  It is written like a function.
-    """`walked(condition)`: asked of each row on the way, unless an index serves condition and order at once."""
+    """`walked(condition, otherwise)`: the first where an index serves it and the order at once, else the second."""
 
     name = "walked"
     inherit_cache = True
@@ -73,9 +73,10 @@ def _write_unindexed(element: Any, compiler: Any, **more: Any) -> str:
 
 @compiles(walked)
 def _write_walked(element: Any, compiler: Any, **more: Any) -> str:
+    condition, otherwise = element.clauses
     order = _order(compiler)
-    is_served = any(name == order or (name, order) in SERVED for name in _columns_in(element))
-    return f"{'' if is_served else '+'}({compiler.process(element.clauses, **more)})"
+    is_served = any(name == order or (name, order) in SERVED for name in _columns_in(condition))
+    return f"({compiler.process(condition if is_served else otherwise, **more)})"
 
 
 def _order(compiler: Any) -> str:

@@ -17,9 +17,10 @@ depends_on = None
 
 ALIVE = sa.text("deleted_at IS NULL")
 DELETED = sa.text("deleted_at IS NOT NULL")
-NAME_AND_FACETS = ["name", "id", "language", "country", "legal_status", "project_id", "characterization_id"]
+# deleted_at is always empty in them; but without it SQLite would look at the rows to see so.
+ON_THE_WAY = ["id", "deleted_at", "language", "country", "legal_status", "project_id", "characterization_id"]
 FACETS = [
-    "id", "language", "country", "legal_status", "project_id", "characterization_id", "registered_at", "balance",
+    "id", "deleted_at", "language", "country", "legal_status", "project_id", "characterization_id", "registered_at", "balance",
     "referrer_id", "affiliate_program_id",
 ]  # fmt: skip
 
@@ -34,7 +35,8 @@ def upgrade():
     _replace("ix_clients_deleted_at", ["deleted_at"], DELETED)
     _create("ix_clients_living_characterization_id", ["characterization_id", "id"], ALIVE)
     _create("ix_clients_living_project_id", ["project_id", "id"], ALIVE)
-    _replace("ix_clients_living_name", NAME_AND_FACETS, ALIVE)
+    for name in ("name", "contact_person"):
+        _replace(f"ix_clients_living_{name}", [name, *ON_THE_WAY], ALIVE)
     if not _is_postgresql():
         _create("ix_clients_facets", FACETS, ALIVE)
         _index_texts(blanks="  ")
@@ -44,7 +46,8 @@ def downgrade():
     if not _is_postgresql():
         op.drop_index("ix_clients_facets", "clients")
         _index_texts(blanks="")
-    _replace("ix_clients_living_name", ["name", "id"], ALIVE)
+    for name in ("name", "contact_person"):
+        _replace(f"ix_clients_living_{name}", [name, "id"], ALIVE)
     op.drop_index("ix_clients_living_project_id", "clients")
     op.drop_index("ix_clients_living_characterization_id", "clients")
     _replace("ix_clients_deleted_at", ["deleted_at"], None)

@@ -178,7 +178,18 @@ def _values(world: World) -> dict[str, list[str]]:
     """What is asked of each filter; the last of the records in question has nothing, or nobody."""
     days = [(FIRST_DAY + timedelta(days=n)).date().isoformat() for n in range(-1, 7)]
     amounts = ["0", "-75", "-0.25", "0.25", "12.5", "12,50", "1000", "-1000"]
-    parts = [*(text for text in SYLLABLES if text.strip()), "user1", "clients", "@", "+49", "0", "#1", "ANO", "яна", "nothing of that"]
+    parts = [
+        *(text for text in SYLLABLES if text.strip()),
+        "user1",
+        "clients",
+        "@",
+        "+49",
+        "0",
+        "#1",
+        "ANO",
+        "яна",
+        "nothing of that",
+    ]
     parts += [known.name[1:4].strip() or known.name for known in world.clients[:20]]
     return {
         "id": [str(known.id) for known in world.clients[:5]] + ["2000000000"],
@@ -221,11 +232,12 @@ def test_the_reference_knows_every_filter_of_the_list() -> None:
 
 
 def test_every_filter_alone_with_every_value(world: World) -> None:
-    wrong = []
-    for key, texts in _values(world).items():
-        for text in texts:
-            if _found({key: text}) != _expected(world, {key: text}):
-                wrong.append(f"{key}={text}")
+    wrong = [
+        f"{key}={text}"
+        for key, texts in _values(world).items()
+        for text in texts
+        if _found({key: text}) != _expected(world, {key: text})
+    ]
     assert wrong == []
 
 
