@@ -15,7 +15,9 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
+from admin_views.keys import KeyPages
 from admin_views.saved_filters import address_of
+from admin_views.searching import SearchPages
 from config import LANGUAGES
 from extensions import db, now
 from forms.staff import LoginForm, PasswordForm, ProfileForm
@@ -41,7 +43,7 @@ ANYONE = {"login"}
 WORKER_SILENCE = timedelta(minutes=2)
 
 
-class HomeView(AdminIndexView):
+class HomeView(SearchPages, KeyPages, AdminIndexView):
     """/admin/ and what belongs to nobody's module."""
 
     def __init__(self) -> None:

@@ -22,8 +22,8 @@ def render_item(kind, item, _autogen_context):
 def include_name(name, kind, _parents):
     """Leave alone what only one engine has to find rows by: SQLite's tables, PostgreSQL's indexes of triples."""
     if kind == "table":
-        return name is None or not name.startswith("client_search")
-    return not (kind == "index" and name in OF_ONE_ENGINE)
+        return name is None or "_search" not in name
+    return not (kind == "index" and (name in OF_ONE_ENGINE or name.endswith("_parts")))
 
 
 def run() -> None:

@@ -25,6 +25,7 @@ from models import (
     client_group_members,
 )
 from operations import countries, filters, sides
+from operations.bulk import among
 from operations.filters import (
     Amount,
     Asked,
@@ -44,6 +45,8 @@ from operations.sides import by_order, unindexed, walked
 TRIPLE = 3
 # So many places in which a shorter part stands are looked through in some ten milliseconds.
 MANY_PLACES = 200_000
+# So many hits of a part that no index helps to find are kept, so as not to look for them again.
+MOST_KEPT = 10_000
 client_search = sa.table("client_search", sa.column("rowid"), sa.column("client_search"))
 client_search_grams = sa.table("client_search_grams", sa.column("doc"), sa.column("term"), sa.column("col"))
 
@@ -73,18 +76,33 @@ def _in_text(column: Any, name: str, value: str) -> Condition:
     """Whether `value` is part of `column` (called `name` in the index), blind to case; for SQLite."""
     in_row = sa.func.lower(column).contains(value.lower(), autoescape=True)
     if len(value) >= TRIPLE:
-        found = _in_search(name, value)
-        return Client.id.in_(found) if sides.are_few(found) else by_order(in_row, Client.id.in_(found))
+        return _few_or(_in_search(name, value), in_row)
     places = _beginning_a_triple(name, value)
-    if sides.are_few(places):
-        return Client.id.in_(places)
     # What stands in very many places is found soon by walking.
-    return by_order(in_row, Client.id.in_(places)) if sides.are_few(places, MANY_PLACES) else in_row
+    return _few_or(places, in_row) if sides.are_few(places, MANY_PLACES) else in_row
+
+
+def _few_or(rows: sa.Select[Any], in_row: Condition) -> Condition:
+    """The clients with the ids `rows`, found from the smaller side; `in_row` says of one row whether it is one."""
+    if sides.are_few(rows):
+        return sides.from_few(Client.id, rows)
+    return in_row if sides.knows_itself() else by_order(in_row, Client.id.in_(rows))
+
+
+def _where_triples_are_known(in_row: Condition, value: str) -> Condition:
+    """For PostgreSQL. It finds no index for one or two letters: rows are looked through, and only once."""
+    rows = sa.select(Client.id).where(in_row)
+    if len(value) >= TRIPLE:
+        return _few_or(rows, in_row)
+    ids = list(db.session.scalars(rows.limit(MOST_KEPT + 1)))
+    return among(db.session.connection(), Client.id, ids) if len(ids) <= MOST_KEPT else in_row
 
 
 class NamePart(Part):
     def condition(self, value: str) -> Condition:
-        return super().condition(value) if sides.knows_itself() else _in_text(Client.name, "name", value)
+        if sides.knows_itself():
+            return _where_triples_are_known(super().condition(value), value)
+        return _in_text(Client.name, "name", value)
 
 
 class Search(Filter):
@@ -97,14 +115,16 @@ class Search(Filter):
 
     def condition(self, value: str) -> Condition:
         if sides.knows_itself():
-            return Client.search_text.contains(value.lower(), autoescape=True)
+            return _where_triples_are_known(Client.search_text.contains(value.lower(), autoescape=True), value)
         return _in_text(Client.search_text, "search_text", value)
 
 
 def _among(ids: sa.Select[Any], in_row: Condition) -> Condition:
     """Whether the client is among `ids`, which `in_row` says of one row."""
+    if sides.are_few(ids):
+        return sides.from_few(Client.id, ids)
     found = Client.id.in_(ids)
-    return found if sides.knows_itself() or sides.are_few(ids) else by_order(in_row, found)
+    return found if sides.knows_itself() else by_order(in_row, found)
 
 
 def _with_active_product(product_id: int) -> Condition:

@@ -95,6 +95,13 @@ def knows_itself() -> bool:
     return db.engine.dialect.name != "sqlite"
 
 
+def from_few(column: Any, rows: sa.Select[Any]) -> sa.ColumnElement[bool]:
+    """Whether `column` is among `rows`, which are few: they are found first, whatever the order wanted."""
+    if knows_itself():
+        return sa.and_(column == sa.any_(sa.func.array(rows.correlate(None).scalar_subquery())))
+    return sa.and_(column.in_(rows))
+
+
 def are_few(rows: sa.Select[Any], most: int = FEW) -> bool:
     """Whether `rows` has no more than `most` rows; looks at no more than that."""
     some = rows.order_by(None).limit(most + 1).subquery()
