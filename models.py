@@ -451,11 +451,20 @@ client_projects = sa.Table(
 )
 
 ALIVE = sa.text("deleted_at IS NULL")
+DELETED = sa.text("deleted_at IS NOT NULL")
 
 
 def living_index(*columns: str) -> Index:
     """An index of the clients that are not deleted, with the id to settle ties."""
     return Index("ix_clients_living_" + "_".join(columns), *columns, "id", sqlite_where=ALIVE, postgresql_where=ALIVE)
+
+
+def named_index(column: str) -> Index:
+    """An index of living clients by a name. Names go by language and country, so that many may have to be passed
+    by until a page is full: what is asked of them stands in the index, and no row need be looked at.
+    """
+    columns = (column, "id", "deleted_at", "language", "country", "legal_status", "project_id", "characterization_id")
+    return Index(f"ix_clients_living_{column}", *columns, sqlite_where=ALIVE, postgresql_where=ALIVE)
 
 
 class Client(Versioned, Model):
@@ -492,7 +501,7 @@ class Client(Versioned, Model):
     external_source: Mapped[str] = text_column(40)
     import_batch_id: Mapped[int | None] = reference("import_batches", required=False)
     hold_suspension_until: Mapped[datetime | None] = moment(nullable=True)
-    deleted_at: Mapped[datetime | None] = moment(nullable=True, index=True)
+    deleted_at: Mapped[datetime | None] = moment(nullable=True)
     custom: Mapped[dict[str, Any]] = document()
     balance: Mapped[Decimal] = money()
     active_services: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
@@ -517,13 +526,17 @@ class Client(Versioned, Model):
         CheckConstraint("length(name) > 0", name="name_given"),
         CheckConstraint("referrer_id IS NULL OR referrer_id <> id", name="not_own_referrer"),
         UniqueConstraint("external_source", "external_id"),
+        # Of the deleted alone: SQLite would take it for every list, and sort all the living.
+        Index("ix_clients_deleted_at", "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
         living_index(),
-        living_index("name"),
+        named_index("name"),
+        named_index("contact_person"),
         living_index("email"),
-        living_index("contact_person"),
         living_index("registered_at"),
         living_index("balance"),
         living_index("active_services"),
+        living_index("project_id"),
+        living_index("characterization_id"),
         living_index("project_id", "registered_at"),
         living_index("project_id", "characterization_id", "registered_at"),
         living_index("characterization_id", "registered_at"),
@@ -533,7 +546,7 @@ class Client(Versioned, Model):
         living_index("company_name"),
         living_index("verified_phone"),
         Index("ix_clients_registration_ip", "registration_ip"),
-    )
+    )  # fmt: skip
 
     @property
     def owner(self) -> ClientUser | None:
@@ -1320,8 +1333,51 @@ class SavedFilter(Model):
     created_at: Mapped[datetime] = moment(default=True)
 
     owner: Mapped[Staff] = relationship()
+    state: Mapped[SavedFilterState | None] = relationship(passive_deletes="all")
 
     __table_args__ = (UniqueConstraint("owner_id", "name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SavedFilterState(Model):
+    """What workers have found out about a saved filter: how many match (no further than the tab shows), and
+    when its members were noted last; `…_due_at`: when to do so again. `is_too_large` to be watched.
+    """
+
+    __tablename__ = "saved_filter_states"
+    saved_filter_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("saved_filters.id", ondelete="CASCADE"), primary_key=True
+    )
+    count: Mapped[int | None] = mapped_column(sa.Integer)
+    count_due_at: Mapped[datetime | None] = moment(nullable=True)
+    members_due_at: Mapped[datetime | None] = moment(nullable=True)
+    members_at: Mapped[datetime | None] = moment(nullable=True)
+    is_too_large: Mapped[bool] = flag()
+
+
+saved_filter_watches = sa.Table(
+    "saved_filter_watches",
+    db.metadata,
+    sa.Column("saved_filter_id", ForeignKey("saved_filters.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("staff_id", ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+
+class SavedFilterMember(Model):
+    """A client that a watched filter matched. `since`: when it came in; NULL for those there from the start."""
+
+    __tablename__ = "saved_filter_members"
+    saved_filter_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("saved_filters.id", ondelete="CASCADE"), primary_key=True
+    )
+    client_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    since: Mapped[datetime | None] = moment(nullable=True)
+
+    __table_args__ = (Index(None, "saved_filter_id", "since"),)
 
 
 class IdempotencyKey(Model):

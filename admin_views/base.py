@@ -45,9 +45,9 @@ from admin_views.rows import html_of
 from extensions import db
 from forms.converter import DeskConverter
 from models import Client
-from operations import filters
+from operations import filters, searching
 from operations.errors import OperationRefused
-from operations.filters import Filter, Part
+from operations.filters import Filter
 from web.access import Policy
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -662,10 +662,10 @@ class SearchColumns(Filter):
     def __init__(self, model: Any, names: Sequence[str]) -> None:
         super().__init__("search", _l("Search"))
         self.model = model
-        self.parts = [Part("search", "", getattr(model, name)) for name in names]
+        self.names = names
 
     def condition(self, value: str) -> Any:
-        likeness = [part.condition(value) for part in self.parts]
+        likeness = [searching.part_of(self.model, self.names, value)]
         with suppress(ValueError):
             likeness.append(self.model.id == filters.whole_number(value.removeprefix("#")))
         return sa.or_(*likeness)

@@ -24,6 +24,7 @@ from admin_views.client_bulk import CLIENT_ACTIONS
 from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
 from admin_views.login_as import LoginAsPages, may_log_in_as_clients
+from admin_views.saved_filters import SavedFilterPages
 from extensions import db, now
 from forms.base import one_field
 from forms.clients import CreateClientForm, EditClientForm
@@ -67,7 +68,7 @@ def _first_page(url: str) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-class ClientsView(ImportPages, LoginAsPages, BulkChangePages, ModuleView):
+class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
     module = "clients"
     icon = "users"
     list_template = "admin/clients/list.html"
@@ -113,6 +114,9 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, ModuleView):
 
     def base_select(self) -> sa.Select[Any]:
         return super().base_select().where(Client.deleted_at.is_(None))
+
+    def matching(self, asked: Any) -> sa.Select[Any]:
+        return self.base_select().where(*client_filters.conditions(asked.asked))
 
     def sort_column(self, name: str) -> Any:
         return super().sort_column("characterization" if name == "properties" else name)
@@ -448,6 +452,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, ModuleView):
         context = super().list_context(asked, page, rows, count)
         shown = self.shown_columns()
         context["shown_key"] = tuple(shown)
+        context |= self.tabs_context(context["tabs"], count)
         context["view_url"] = "/admin/clients/columns/"
         context["bulk_changes_url"] = "/admin/clients/bulk-changes/"
         context["deleted_url"] = "/admin/clients/deleted/" if self.may("delete") else None

@@ -43,6 +43,8 @@ def context(person: Staff, waiting: int) -> dict[str, Any]:
         "language_url": "/admin/language",
         "logout_url": "/admin/logout",
         "home_url": "/admin/",
+        "search_url": "/admin/search/",
+        "keys_url": "/admin/keys/",
         "scope": g.get("scope_bar"),
         "scope_url": "/admin/clients/scope/",
     }

@@ -149,23 +149,60 @@ function startTicking() {
     setTimeout(() => { oneId.disabled = true; });
   });
 
-  /** j and k move along the rows, x ticks, Enter opens. */
-  function walkRows(event) {
-    if (event.target.closest("input:not([type=checkbox]), select, textarea, [data-edit], summary, a, button") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const rows = [...table.tBodies[0].rows];
-    const here = rows.findIndex((row) => row.classList.contains("cursor"));
-    if (event.key === "j" || event.key === "k") {
-      rows[here]?.classList.remove("cursor");
-      const next = rows[Math.min(Math.max(here + (event.key === "j" ? 1 : -1), 0), rows.length - 1)];
-      next.classList.add("cursor");
-      next.scrollIntoView({ block: "nearest" });
-    } else if (event.key === "x" && here >= 0) {
-      tick(boxes[here], !boxes[here].checked, false);
-    } else if (event.key === "Enter" && here >= 0) {
-      rows[here].querySelector("a.title")?.click();
-    }
+  const rows = () => [...table.tBodies[0].rows];
+  const placeOf = (row) => rows().indexOf(row);
+  const rowAtHand = () => document.activeElement.closest?.("table.list tbody tr") ?? table.querySelector("tr.cursor");
+
+  function goTo(row) {
+    if (!row) return;
+    table.querySelector("tr.cursor")?.classList.remove("cursor");
+    row.classList.add("cursor");
+    (row.querySelector("a.title") ?? boxes[placeOf(row)]).focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
   }
-  document.addEventListener("keydown", walkRows);
+
+  function step(by) {
+    const all = rows();
+    const row = rowAtHand();
+    goTo(row ? all[Math.min(Math.max(all.indexOf(row) + by, 0), all.length - 1)] : all[by > 0 ? 0 : all.length - 1]);
+  }
+
+  /** Send a message to the rows ticked, or to the one at hand. */
+  function message() {
+    const button = bulk.find((each) => each.value === "message");
+    if (!button) return;
+    if (button.disabled && rowAtHand()) tick(boxes[placeOf(rowAtHand())], true, false);
+    if (!button.disabled) button.click();
+  }
+
+  const KEYS = {
+    j: () => step(1),
+    k: () => step(-1),
+    x: (row) => row && tick(boxes[placeOf(row)], !boxes[placeOf(row)].checked, false),
+    X: (row) => row && tick(boxes[placeOf(row)], true, true),
+    a: () => tickPage(ticked().length < boxes.length),
+    o: (row) => row?.querySelector("a.title")?.click(),
+    e: (row) => row?.querySelector("td[data-edit]")?.dispatchEvent(new MouseEvent("dblclick", { bubbles: true })),
+    m: message,
+    n: () => document.querySelector('.pager a[rel="next"]')?.click(),
+    p: () => document.querySelector('.pager a[rel="prev"]')?.click(),
+    Escape: () => ticked().length && tickPage(false),
+  };
+
+  /** The keys of a list, as the sheet of keys says them; none while one types. */
+  function keyInList(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input:not([type=checkbox]), select, textarea, dialog, .menu[open], .filter-box[open]")) return;
+    const key = KEYS[event.key];
+    if (!key) return;
+    if (event.key.length === 1) event.preventDefault();
+    key(rowAtHand());
+  }
+  table.addEventListener("focusin", (event) => {
+    table.querySelector("tr.cursor")?.classList.remove("cursor");
+    event.target.closest("tbody tr")?.classList.add("cursor");
+  });
+  document.addEventListener("keydown", keyInList);
   addEventListener("pageshow", show);
   addEventListener("resize", show);
   show();
