@@ -84,9 +84,31 @@ def _bound(dialect: sa.Dialect, columns: Sequence[sa.Column[Any]], rows: Iterabl
     return zip(*by_column, strict=True)
 
 
+# What columns' values are converted by, by dialect and column; it remembers, for the same few moments, amounts and
+# enums stand in very many rows.
+_processors: dict[tuple[str, sa.Column[Any]], Callable[[Any], Any] | None] = {}
+
+
 def _processor(dialect: sa.Dialect, column: sa.Column[Any]) -> Callable[[Any], Any] | None:
-    processor = column.type.dialect_impl(dialect).bind_processor(dialect)
-    if processor is None or isinstance(column.type, sa.JSON):
-        return processor
-    # The same few moments, amounts and enums stand in very many rows.
-    return lru_cache(maxsize=1024)(processor)
+    made: Callable[[Any], Any] | None
+    if isinstance(column.type, sa.JSON):
+        made = column.type.dialect_impl(dialect).bind_processor(dialect)
+        return made and _once_each(made)
+    key = (dialect.name, column)
+    if key not in _processors:
+        made = column.type.dialect_impl(dialect).bind_processor(dialect)
+        _processors[key] = made and lru_cache(maxsize=4096)(made)
+    return _processors[key]
+
+
+def _once_each(processor: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The processor for documents: the very same object, which may stand in all rows, is converted once."""
+    known: dict[int, Any] = {}
+
+    def convert(value: Any) -> Any:
+        found = known.get(id(value))
+        if found is None:
+            found = known[id(value)] = processor(value)
+        return found
+
+    return convert

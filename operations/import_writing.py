@@ -26,6 +26,7 @@ from models import (
     client_group_members,
 )  # fmt: skip
 from operations import audit, bulk, deletion, passwords
+from operations.import_aside import Aside
 from operations.import_changes import Change
 from operations.import_matching import NEWS, characterization_ids, ids_by_name, taken
 from operations.import_rows import Incoming
@@ -79,6 +80,7 @@ class Writer:
         projects: dict[str, HomeProject],
         ordinary: int,
         now: datetime,
+        aside: Aside,
     ) -> None:
         self._connection = db.session.connection()
         self._batch_id, self._source, self._staff = batch.id, batch.source, batch.staff
@@ -91,6 +93,7 @@ class Writer:
         self._nobodys = passwords.hash_password(secrets.token_urlsafe(32))
         self._groups = ids_by_name(self._connection, ClientGroup.name, ClientGroup.id)
         self._now = now
+        self._aside = aside
 
     def create(self, rows: Sequence[Incoming]) -> None:
         """Bring in new clients, in the order of `rows`."""
@@ -107,12 +110,15 @@ class Writer:
         said = (self._consent(consent, id_) for consent, id_ in consents if consent is not None)
         self._insert(Consent, CONSENT_COLUMNS, said)
         self._join_groups((id_, name) for row, id_ in zip(rows, ids, strict=True) for name in row.groups)
-        self._record((id_, {}, {"import_batch": self._batch_id}) for id_ in ids)
+        nothing, batch = {}, {"import_batch": self._batch_id}
+        self._record((id_, nothing, batch) for id_ in ids)
 
     def change(self, changes: Sequence[Change]) -> None:
         """Carry out what rows make of clients that are here already."""
         if not changes:
             return
+        if any(self._aside.is_new(change.old.id) for change in changes):
+            self._aside.index_new()
         self._give_addresses([change for change in changes if "email" in change.user])
         for change in changes:
             if "characterization_id" in change.client:
