@@ -16,6 +16,7 @@ from typing import IO, Any
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import joinedload
 
 from extensions import db
 from extensions import now as current_time
@@ -135,16 +136,13 @@ def _carry_out(sheet: Sheet, batch: ImportBatch, wish: Wish, *, skip_bad: bool, 
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ONE_AT_A_TIME)))
     now = batch.done_at or current_time()
-    with (
-        _told_of_conflicts(connection),
-        bulk.modest(connection),
-        import_aside.set_aside(connection, rows=sheet.most_rows()) as aside,
-    ):
-        writer = _writer(batch, wish, now, aside)
-        steps = _pass(sheet, batch.source, wish, connection, now, writer=writer, skips_bad=skip_bad)
-        counts = keep(steps.lines())
-        if counts[REFUSED] and not skip_bad:
-            raise ImportStopped(counts)
+    with _told_of_conflicts(connection), bulk.modest(connection):
+        with import_aside.set_aside(connection, rows=sheet.most_rows()) as aside:
+            writer = _writer(batch, wish, now, aside)
+            steps = _pass(sheet, batch.source, wish, connection, now, writer=writer, skips_bad=skip_bad)
+            counts = keep(steps.lines())
+            if counts[REFUSED] and not skip_bad:
+                raise ImportStopped(counts)
         writer.finish()
     batch.counts = counts
     db.session.flush()
@@ -236,9 +234,12 @@ def _source(wish: Wish, sheet: Sheet) -> str:
 # The files
 
 
-def latest(count: int) -> list[ImportBatch]:
-    """The last imports and rehearsals, newest first."""
-    return list(db.session.scalars(sa.select(ImportBatch).order_by(ImportBatch.id.desc()).limit(count)))
+def latest(count: int, *, before: int | None = None) -> list[ImportBatch]:
+    """The last imports and rehearsals, newest first; those older than number `before` where it is given."""
+    statement = sa.select(ImportBatch).order_by(ImportBatch.id.desc()).limit(count)
+    if before is not None:
+        statement = statement.where(ImportBatch.id < before)
+    return list(db.session.scalars(statement.options(joinedload(ImportBatch.staff))))
 
 
 def lines_of(
