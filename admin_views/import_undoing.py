@@ -60,8 +60,10 @@ class UndoImportPages:
         back = f"{self.url}/import/{batch_id}/"  # type: ignore[attr-defined]
         if request.method == "POST":
             return self._undone(batch, back)
-        if batch.status != imports.DONE:
-            flash(_refusal(batch), "error")
+        try:
+            import_undoing.refuse_unless_done(batch)
+        except OperationRefused as refused:
+            flash(refused.message, "error")
             return redirect(back)
         impact, hanging = import_undoing.impact(batch)
         return self.render("admin/clients/import_undo.html", **_sheet(self, batch, impact, hanging))  # type: ignore[attr-defined]
@@ -94,12 +96,6 @@ class UndoImportPages:
             "kept": _kept(self, undone.kept) if undone else [],
             "more_kept": format_decimal(undone.kept_clients - len(undone.kept)) if undone and undone.kept_clients > len(undone.kept) else None,
         }  # fmt: skip
-
-
-def _refusal(batch: ImportBatch) -> str:
-    if batch.status == import_undoing.UNDONE:
-        return _("This import was taken back already.")
-    return _("This import was never carried out, so there is nothing to take back.")
 
 
 def _sheet(view: Any, batch: ImportBatch, impact: Impact, hanging: Hanging) -> dict[str, Any]:

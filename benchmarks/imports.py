@@ -85,12 +85,12 @@ def measure(engine: str, *, clients: int, store: Store) -> Figures:
 
 def report(figures: list[Figures]) -> str:
     """The figures as a Markdown table."""
-    lines = [
-        "| database | clients | rehearsal, s | writing, s | together, s | processor of the import, s | peak memory, MB "
-        "| client rows alone: with a key, s | with indexes, s | into the real table, s "
-        "| together / key | together / indexes | together / real |",
-        "| --- " + "| ---: " * 12 + "|",
-    ]
+    titles = (
+        "database", "clients", "rehearsal, s", "writing, s", "together, s", "processor of the import, s",
+        "peak memory, MB", "client rows alone: with a key, s", "with indexes, s", "into the real table, s",
+        "together / key", "together / indexes", "together / real",
+    )  # fmt: skip
+    lines = [f"| {' | '.join(titles)} |", f"| --- {'| ---: ' * (len(titles) - 1)}|"]
     lines += [
         f"| {each.engine} | {each.clients:,} | {each.rehearsal:.1f} | {each.writing:.1f} | {each.whole:.1f} "
         f"| {each.processor:.1f} | {each.megabytes:.0f} | {each.bare:.2f} | {each.indexed:.2f} | {each.real:.2f} "
@@ -130,7 +130,7 @@ def bring_in(file: Path) -> dict[str, float]:
 
 
 def _peak_megabytes() -> float:
-    """The most memory that this process ever had. (What getrusage says begins with that of its parent.)"""
+    """The most memory that this process ever had; what getrusage says begins with that of its parent."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0.0

@@ -87,7 +87,7 @@ def find(batch: ImportBatch) -> Hanging:
     """What hangs on the clients that `batch` made."""
     held = sa.union(*_held(batch)).subquery()
     counts = sa.select(held.c.reason, sa.func.count()).group_by(held.c.reason)
-    by_reason = dict(db.session.execute(counts).all())
+    by_reason: dict[str, int] = {reason: number for reason, number in db.session.execute(counts)}  # noqa: C416
     clients = db.session.scalar(sa.select(sa.func.count(held.c.client_id.distinct()))) or 0
     return Hanging(clients, {code: by_reason[code] for code in LABELS if code in by_reason}, _first(held))
 

@@ -70,8 +70,10 @@ def carry_out(plans: Sequence[Restoration], *, done_at: datetime) -> None:
         connection.execute(sa.update(Client).where(mine).values(values))
     for plan in plans:
         if plan.before:
-            about = {"module": "clients", "record_id": plan.client_id, "client_id": plan.client_id}
-            audit.record("undo_import", **about, before=plan.before, after=plan.after)
+            audit.record(
+                "undo_import", module="clients", record_id=plan.client_id, client_id=plan.client_id,
+                before=plan.before, after=plan.after,
+            )  # fmt: skip
 
 
 def _slice(batch: ImportBatch, last: int) -> Sequence[Any]:

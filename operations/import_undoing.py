@@ -112,7 +112,7 @@ def impact(batch: ImportBatch) -> tuple[Impact, Hanging]:
     found = _counted(batch)
     for plans in import_restoring.restorations(batch):
         _count(found, plans)
-    _count_groups(found, batch, leaving=_made(batch))
+    _count_groups(found, batch)
     return found, import_hanging.find(batch)
 
 
@@ -150,10 +150,16 @@ def _claim(batch: ImportBatch, now: datetime) -> None:
     mine = sa.update(ImportBatch).where(ImportBatch.id == batch.id, ImportBatch.status == DONE)
     if rows_changed(mine.values(status=UNDONE, undone_at=now)) != 1:
         db.session.refresh(batch)
-        if batch.status == UNDONE:
-            raise OperationRefused(_("This import was taken back already."))
-        raise OperationRefused(_("This import was never carried out, so there is nothing to take back."))
+        refuse_unless_done(batch)
     db.session.refresh(batch)
+
+
+def refuse_unless_done(batch: ImportBatch) -> None:
+    """Refuse what was never carried out or was taken back already."""
+    if batch.status == UNDONE:
+        raise OperationRefused(_("This import was taken back already."))
+    if batch.status != DONE:
+        raise OperationRefused(_("This import was never carried out, so there is nothing to take back."))
 
 
 def _carry_out(batch: ImportBatch) -> Impact:
@@ -163,8 +169,7 @@ def _carry_out(batch: ImportBatch) -> Impact:
         import_restoring.carry_out(plans, done_at=batch.done_at)
         _count(done, plans)
     _remove(batch)
-    groups = _count_groups(done, batch, leaving=sa.select(sa.null()).where(sa.false()))
-    for group in groups:
+    for group in _count_groups(done, batch):
         db.session.delete(group)
     db.session.flush()
     return done
@@ -215,13 +220,15 @@ def _count(found: Impact, plans: Sequence[Restoration]) -> None:
             found.kept.append(Kept(plan.client_id, plan.name, list(plan.kept.items())))
 
 
-def _count_groups(found: Impact, batch: ImportBatch, *, leaving: sa.Select[Any]) -> list[ClientGroup]:
-    """The groups that the import made and that nothing uses but clients which are `leaving`."""
-    made = db.session.scalars(sa.select(ClientGroup).where(ClientGroup.id.in_(batch.made_groups)))
+def _count_groups(found: Impact, batch: ImportBatch) -> list[ClientGroup]:
+    """The groups that the import made and that nothing uses but the clients that go with it."""
+    made = db.session.scalars(
+        sa.select(ClientGroup).where(ClientGroup.id.in_(batch.made_groups)).order_by(ClientGroup.name)
+    )
     unused = []
     for group in made:
         is_member = sa.exists().where(
-            client_group_members.c.group_id == group.id, client_group_members.c.client_id.not_in(leaving)
+            client_group_members.c.group_id == group.id, client_group_members.c.client_id.not_in(_made(batch))
         )
         is_used = db.session.scalar(sa.select(sa.or_(is_member, sa.exists().where(Discount.group_id == group.id))))
         if is_used or group.row_version > 1:
@@ -256,6 +263,7 @@ def run_command(number: int, *, dry_run: bool = False, echo: Callable[[str], Any
         echo(_("There is no import %(number)s.", number=number))
         return 1
     try:
+        refuse_unless_done(batch)
         done, hanging = impact(batch) if dry_run else (undo(batch, now=current_time()), None)
         if hanging and hanging.clients:
             raise UndoRefused(hanging)

@@ -113,7 +113,9 @@ class Writer:
         said = (self._consent(consent, id_) for consent, id_ in consents if consent is not None)
         self._insert(Consent, CONSENT_COLUMNS, said)
         self._join_groups((id_, name) for row, id_ in zip(rows, ids, strict=True) for name in row.groups)
-        nothing, batch = {}, {"import_batch": self._batch_id}
+        # The same two documents for all, which are then put into words once.
+        nothing: dict[str, Any] = {}
+        batch = {"import_batch": self._batch_id}
         self._record((id_, nothing, batch) for id_ in ids)
 
     def change(self, changes: Sequence[Change]) -> None:
