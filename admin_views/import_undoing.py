@@ -29,6 +29,12 @@ def importer(view: Any) -> Any:
     return view
 
 
+def remover(view: Any) -> Any:
+    """Mark a page for those who may delete clients; it asks for the rest of RIGHTS itself."""
+    view.needs = "clients.delete"
+    return view
+
+
 def may_undo() -> bool:
     return all(current_user.may(right) for right in RIGHTS)
 
@@ -51,7 +57,7 @@ class UndoImportPages:
     """Adds `…/import/N/undo/`."""
 
     @expose("/import/<int:batch_id>/undo/", methods=("GET", "POST"))
-    @importer
+    @remover
     def undo_import(self, batch_id: int) -> ResponseReturnValue:
         """Say what taking the import back would do, and do it."""
         if not may_undo():
