@@ -741,7 +741,10 @@ class BulkChange(Model):
 
 
 class ImportBatch(Model):
-    """One import. `status` is rehearsed, done or undone; `lines` keeps what the rehearsal said."""
+    """One import. `status` is rehearsed, done, dropped or undone.
+
+    `made_groups` are ids of groups that it made, `undone` says what became of it when it was taken back.
+    """
 
     __tablename__ = "import_batches"
     __audit__ = "clients"
@@ -758,8 +761,26 @@ class ImportBatch(Model):
     created_at: Mapped[datetime] = moment(default=True)
     done_at: Mapped[datetime | None] = moment(nullable=True)
     undone_at: Mapped[datetime | None] = moment(nullable=True)
+    made_groups: Mapped[list[int]] = document(list)
+    undone: Mapped[dict[str, Any]] = document()
 
     staff: Mapped[Staff | None] = relationship()
+
+
+class ImportChange(Model):
+    """What an import changed of a client that was here before, so that it can be taken back.
+
+    `before` and `after` are values by table and column, `after` also what was added: groups, a consent withdrawn.
+    """
+
+    __tablename__ = "import_changes"
+    id: Mapped[int] = primary_key()
+    batch_id: Mapped[int] = reference("import_batches", on_delete="CASCADE", index=False)
+    client_id: Mapped[int] = reference("clients", on_delete="CASCADE")
+    before: Mapped[dict[str, Any]] = document()
+    after: Mapped[dict[str, Any]] = document()
+
+    __table_args__ = (Index(None, "batch_id", "id"),)
 
 
 # Catalogue, services and money

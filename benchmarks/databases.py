@@ -59,15 +59,25 @@ class Store:
             note.write_text(json.dumps({**known, "digest": digest}))
         return Filled(url, data_dir, clients, known["password"])
 
-    def _fill(
-        self, name: str, data_dir: Path, url: str, *, clients: int, seed: int
-    ) -> dict[str, Any]:  # fmt: skip
+    def empty(self, engine: str, name: str) -> tuple[str, Path]:
+        """The address and directory of a new database that has nothing in it yet."""
+        data_dir = self.directory / f"{engine}_{name}"
+        url = self._url(engine, name, data_dir)
+        self._make_room(name, data_dir, url)
+        return url, data_dir
+
+    def _make_room(self, name: str, data_dir: Path, url: str) -> None:
         shutil.rmtree(data_dir, ignore_errors=True)
         data_dir.mkdir(mode=0o700)
         if url.startswith("postgresql"):
             with self._connected() as server:
                 server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
                 server.execute(f"CREATE DATABASE {name}")
+
+    def _fill(
+        self, name: str, data_dir: Path, url: str, *, clients: int, seed: int
+    ) -> dict[str, Any]:  # fmt: skip
+        self._make_room(name, data_dir, url)
         print(f"Filling {data_dir.name} with {clients:,} clients …", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "benchmarks.fill", "--clients", str(clients), "--seed", str(seed)]
         environ = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(data_dir)}
