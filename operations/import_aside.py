@@ -51,7 +51,7 @@ class Aside:
         if self._unindexed is None:
             return
         statement = sa.text(
-            "INSERT INTO client_search (rowid, search_text, name) SELECT id, search_text, name FROM clients "
+            "INSERT INTO client_search (rowid, search_text, name) SELECT id, search_text, name FROM client_search_source "
             "WHERE id >= :first ORDER BY id"
         )
         self._connection.execute(statement, {"first": self._unindexed})

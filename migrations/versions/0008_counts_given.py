@@ -6,14 +6,14 @@ setting `clientdesk.counts_are_given` they do nothing on inserts; all others go 
 
 On SQLite there is nothing to do: an import sets the triggers aside in its own transaction.
 
-Revision ID: 0004
-Revises: 0003
+Revision ID: 0008
+Revises: 0007
 """
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
