@@ -19,7 +19,10 @@ import sqlalchemy as sa
 from models import AuditEvent, Client
 
 # Triggers whose work the rows of an import come with, or `index_new` does.
-TRIGGERS = ("clients_into_search", "client_users_added")
+TRIGGERS = ("clients_into_search", "client_users_added", "client_users_into_search", "payers_into_search")
+# Tables that an import fills and that are searched, each with what its index of triples is made from.
+SEARCHED = {"clients": "client_search", "client_users": "client_users_search", "payers": "payers_search"}
+SOURCES = {"client_search": "client_search_source"}
 COUNTS_ARE_GIVEN = "clientdesk.counts_are_given"
 # Tables that an import fills and does not search but by their key: their indexes are cheaper made anew where
 # so many rows come that those here already are few among them.
@@ -34,32 +37,42 @@ class Aside:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
         self._definitions: list[str] = []
-        self._unindexed: int | None = None
+        self._unindexed: dict[str, int] = {}
 
     def take(self, *, rows: int) -> None:
         """Set aside what pays for at most `rows` new clients."""
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(sa.select(sa.func.set_config(COUNTS_ARE_GIVEN, "on", True)))
             return
-        self._unindexed = (self._connection.scalar(sa.select(sa.func.max(Client.id))) or 0) + 1
+        self._unindexed = {table: self._last(table) + 1 for table in SEARCHED}
         self._drop("trigger", "name", TRIGGERS)
         if rows >= FEWEST_ROWS and all(self._has_fewer(table, rows // MANY_TO_ONE) for table in INDEXED):
             self._drop("index", "tbl_name", INDEXED)
 
     def index_new(self) -> None:
-        """Make the clients that came since found by the search."""
-        if self._unindexed is None:
-            return
-        statement = sa.text(
-            "INSERT INTO client_search (rowid, search_text, name) SELECT id, search_text, name FROM client_search_source "
-            "WHERE id >= :first ORDER BY id"
-        )
-        self._connection.execute(statement, {"first": self._unindexed})
-        self._unindexed = (self._connection.scalar(sa.select(sa.func.max(Client.id))) or 0) + 1
+        """Make the rows that came since found by the search."""
+        for table, first in self._unindexed.items():
+            search = SEARCHED[table]
+            columns = self._columns(search)
+            names = ", ".join(columns)
+            statement = (
+                f"INSERT INTO {search} (rowid, {names}) SELECT id, {names} FROM {SOURCES.get(search, table)} "  # noqa: S608
+                "WHERE id >= :first ORDER BY id"
+            )
+            self._connection.execute(sa.text(statement), {"first": first})
+            self._unindexed[table] = self._last(table) + 1
+
+    def _columns(self, search: str) -> list[str]:
+        """What an index of triples holds."""
+        rows = self._connection.execute(sa.text("SELECT name FROM pragma_table_info(:name)"), {"name": search})
+        return list(rows.scalars())
+
+    def _last(self, table: str) -> int:
+        return self._connection.scalar(sa.text(f"SELECT max(id) FROM {table}")) or 0  # noqa: S608  One of ours.
 
     def is_new(self, client_id: int) -> bool:
         """Whether the search does not know the client yet, so that no trigger may correct what it knows."""
-        return self._unindexed is not None and client_id >= self._unindexed
+        return bool(self._unindexed) and client_id >= self._unindexed["clients"]
 
     def put_back(self) -> None:
         """Have everything as it was, for the rows that have come too."""
@@ -86,8 +99,7 @@ class Aside:
 
     def _has_fewer(self, table: str, rows: int) -> bool:
         """Whether a table has fewer rows, as far as its ids tell without counting."""
-        last = self._connection.scalar(sa.text(f"SELECT max(id) FROM {table}"))  # noqa: S608  One of INDEXED.
-        return (last or 0) < rows
+        return self._last(table) < rows
 
 
 @contextmanager

@@ -151,7 +151,11 @@ class Writer:
         )
         value = sa.select(address).where(Client.id == ClientUser.client_id).scalar_subquery()
         # A statement keeps what it changes until it is through, so none of them changes too much.
-        for ids in bulk.slices(self._connection.scalars(first).all(), SLICE):
+        chosen = self._connection.scalars(first).all()
+        if chosen:
+            # What is not indexed yet cannot be corrected in the index.
+            self._aside.index_new()
+        for ids in bulk.slices(chosen, SLICE):
             mine = bulk.among(self._connection, ClientUser.id, ids)
             self._connection.execute(sa.update(ClientUser).where(mine).values(email=value))
 

@@ -23,7 +23,7 @@ from operations.filters import Condition, Part
 SHOWN = 5
 # Of so many newest hits on SQLite those that may be seen are shown.
 LOOKED_THROUGH = 200
-# The columns of each table that its index of triples holds (see the migration 0006).
+# The columns of each table that its index of triples holds (see the migration 0007).
 INDEXED: dict[Any, tuple[str, ...]] = {
     ClientUser: ("username", "full_name", "email", "phone"),
     Payer: ("name", "tax_id", "email", "phone"),

@@ -49,7 +49,8 @@ def kept_beside() -> list[Any]:
 
 def search_is_right() -> None:
     if db.engine.dialect.name == "sqlite":
-        db.session.execute(sa.text("INSERT INTO client_search (client_search, rank) VALUES ('integrity-check', 1)"))
+        for search in import_aside.SEARCHED.values():
+            db.session.execute(sa.text(f"INSERT INTO {search} ({search}, rank) VALUES ('integrity-check', 1)"))
 
 
 def nothing_aside(monkeypatch: pytest.MonkeyPatch) -> None:
