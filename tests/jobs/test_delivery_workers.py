@@ -288,6 +288,31 @@ def test_killed_at_any_moment_there_is_one_ticket_each_and_a_letter_for_all(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
+def test_twenty_who_press_at_once_in_four_processes_make_one_message(
+    app: Flask, environ: dict[str, str], port: int
+) -> None:
+    """All are led to the same one; so is who presses again after everything was killed and started anew."""
+    cast.clients(50)
+    caller, web = staff_caller(app, port), Web(environ, port, processes=4)
+    try:
+        web.start()
+        url = choose_all(caller)
+        with ThreadPoolExecutor(20) as pool:
+            pressed = [pool.submit(press_send, caller, url, "one-key") for _ in range(20)]
+            numbers = {each.result() for each in pressed}
+        web.restart()
+        numbers.add(press_send(caller, url, "one-key"))
+        other = press_send(caller, url, "other-key")
+    finally:
+        web.kill()
+    assert len(numbers) == 1
+    assert None not in numbers
+    assert other not in numbers
+    assert db.session.scalar(sa.select(sa.func.count(Mailing.id))) == 2
+
+
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_four_workers_with_a_slow_server_never_share_a_letter(smtp: MailServer, start_worker: Start) -> None:
     """Five thousand letters; the server takes from nothing up to two seconds for each, mostly little."""
