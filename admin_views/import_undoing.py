@@ -77,7 +77,7 @@ class UndoImportPages:
     def _undone(self, batch: ImportBatch, back: str) -> ResponseReturnValue:
         try:
             refuse_a_scope()
-            done = import_undoing.undo(batch, now=now())
+            import_undoing.undo(batch, now=now())
             db.session.commit()
         except import_undoing.UndoRefused as refused:
             db.session.rollback()
@@ -87,7 +87,7 @@ class UndoImportPages:
             db.session.rollback()
             flash(refused.message, "error")
             return redirect(back)
-        flash(_said(done), "success")
+        flash(_("The import was taken back."), "success")
         return redirect(back)
 
     def _undo_context(self, batch: ImportBatch) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _sheet(view: Any, batch: ImportBatch, impact: Impact, hanging: Hanging) -> d
         "page_title": _("Take back the import of %(name)s", name=batch.file_name),
         "crumb": (_("Import of %(name)s", name=batch.file_name), here),
         "question": _("This cannot be undone itself. The same file can be brought in again afterwards."),
-        "lines": impact.lines() or [_("nothing: its clients are gone already, and it changed none")],
+        "lines": impact.lines() or [_("Nothing: its clients are gone already, and it changed none.")],
         "form": Form(),
         "verb": _("Take back"),
         "danger": True,
@@ -143,7 +143,7 @@ def _kept(view: Any, kept: list[Kept]) -> list[dict[str, Any]]:
 
 def _said(done: Impact) -> str:
     return _(
-        "Taken back: %(clients)s clients removed, %(restored)s have their old values again.",
+        "Clients removed: %(clients)s; clients with their old values again: %(restored)s.",
         clients=format_decimal(done.clients),
         restored=format_decimal(done.restored),
     )
