@@ -310,7 +310,7 @@ class AuditEvent(Model):
         # What most events have none of is indexed where there is one: a bulk change writes very many events.
         _index_of_given("client_user_id"),
         _index_of_given("impersonation_id"),
-        _index_of_given("bulk_change_id", "record_id"),
+        _index_of_given("bulk_change_id", "module", "record_id"),
     )
 
 

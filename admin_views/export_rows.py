@@ -26,7 +26,7 @@ from models import (
     Service,
     Ticket,
 )
-from operations.bulk import among
+from operations.bulk import among, modest
 
 # What records are called by, where that is a column; of others there are few, and each says it itself.
 CALLED_BY = {
@@ -44,7 +44,7 @@ def snapshot() -> Iterator[sa.Connection]:
     options: dict[str, Any] = {"reads_only": True}
     if db.engine.dialect.name == "postgresql":
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    with db.engine.connect().execution_options(**options) as connection:
+    with db.engine.connect().execution_options(**options) as connection, modest(connection):
         yield connection
 
 

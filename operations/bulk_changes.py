@@ -226,8 +226,20 @@ def _record(change: BulkChange, clients: sa.Select[Any], old: Any, new: Any) -> 
 
 def _update(change: BulkChange, values: Mapping[str, Any]) -> int:
     """Set `values` on the clients of the change's events; how many they are."""
-    chosen = Client.id.in_(audit.clients_of(change.id))
-    return rows_changed(sa.update(Client).where(chosen).values(**values, row_version=Client.row_version + 1))
+    statement = sa.update(Client).where(_is_of(change)).values(**values, row_version=Client.row_version + 1)
+    return rows_changed(statement)
+
+
+def _is_of(change: BulkChange) -> sa.ColumnElement[bool]:
+    """Whether a client is one of the change's events.
+
+    PostgreSQL knows nothing yet of events just written, takes them for very few, and may read all clients to find
+    them; as an array they are looked up one by one through the primary key.
+    """
+    events = audit.clients_of(change.id)
+    if json_sql.is_postgresql():
+        return Client.id == sa.any_(sa.func.array(events.scalar_subquery(), type_=sa.ARRAY(sa.Integer)))
+    return Client.id.in_(events)
 
 
 # In words

@@ -56,7 +56,7 @@ def upgrade():
     op.create_index(op.f("ix_bulk_changes_selection_id"), "bulk_changes", ["selection_id"])
     # Added in place: a table made anew would lose its triggers, and take long where the audit is.
     op.add_column("audit_events", sa.Column("bulk_change_id", sa.Integer(), nullable=True))
-    index_of_given("bulk_change_id", "record_id")
+    index_of_given("bulk_change_id", "module", "record_id")
     # Most events have neither a client user nor a login-as; their indexes need not name those.
     for column in SELDOM_GIVEN:
         op.drop_index(f"ix_audit_events_{column}", "audit_events")
@@ -67,6 +67,6 @@ def downgrade():
     for column in SELDOM_GIVEN:
         op.drop_index(f"ix_audit_events_{column}", "audit_events")
         op.create_index(f"ix_audit_events_{column}", "audit_events", [column])
-    op.drop_index("ix_audit_events_bulk_change_id_record_id", "audit_events")
+    op.drop_index("ix_audit_events_bulk_change_id_module_record_id", "audit_events")
     op.drop_column("audit_events", "bulk_change_id")
     op.drop_table("bulk_changes")
