@@ -70,6 +70,8 @@ def take_back_letters() -> None:
 
 def count_saved_filters() -> None:
     """Count what matches the saved filters, for their tabs."""
+    if saved_filters.begin_to_look_after():
+        db.session.commit()
     for number in saved_filters.due_for_count(now=now()):
         _one_filter(number, saved_filters.claim_count, saved_filters.count)
     db.session.rollback()

@@ -102,9 +102,13 @@ def _where_triples_are_known(in_row: Condition, name: str, value: str) -> Condit
 
 class NamePart(Part):
     def condition(self, value: str) -> Condition:
-        if sides.knows_itself():
-            return _where_triples_are_known(super().condition(value), "name", value)
-        return _in_text(Client.name, "name", value)
+        if not sides.knows_itself():
+            return _in_text(Client.name, "name", value)
+        in_name = super().condition(value)
+        if len(value) < TRIPLE:
+            # The text of the search is in lower case already, and every name is part of it.
+            in_name = sa.and_(Client.search_text.contains(value.lower(), autoescape=True), in_name)
+        return _where_triples_are_known(in_name, "name", value)
 
 
 class Search(Filter):

@@ -206,6 +206,20 @@ def test_a_worker_counts_again_after_a_minute_and_no_further_than_the_tab_shows(
     assert tabs(owner.page(LIST))[1][0] == "Russian 2+"
 
 
+def test_one_that_came_another_way_is_looked_after_too(app: Flask, owner: Desk, cast: Cast) -> None:
+    with make.scene(app):
+        values = {"name": "Of old", "owner_id": cast.owner.id, "parameters": {"country": "DE"}}
+        db.session.execute(sa.insert(SavedFilter).values(values))
+    assert tabs(owner.page(LIST))[1][0] == "Of old"
+    (saved,) = stored(app)
+    owner.post(f"{PAGE}watch/", id=saved.id, watch=1)
+    with app.app_context():
+        jobs.count_saved_filters()
+        jobs.note_members_of_filters()
+    assert tabs(owner.page(LIST))[1][0] == "Of old 1"
+    assert home(app, cast.owner).endswith("Nobody came.")
+
+
 def test_what_takes_long_to_count_is_counted_more_seldom(
     app: Flask, owner: Desk, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
