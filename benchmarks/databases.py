@@ -103,6 +103,10 @@ class Store:
         postgres.ensure_running(self._server)
         self._serves = True
 
+    def server_pid(self) -> int | None:
+        """The process of PostgreSQL's server; None where none was started."""
+        return int((self._server / "postmaster.pid").read_text().split()[0]) if self._serves else None
+
     def _answers(self) -> bool:
         try:
             self._connected().close()

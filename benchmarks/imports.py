@@ -41,26 +41,44 @@ NAMES = ", ".join(f'"{column.name}"' for column in COLUMNS)
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Seconds; `rehearsal` and `writing` on the clock, `processor` of the importing process for both.
+class Spent:
+    """Seconds on the clock, and of processor, the database server's included."""
 
-    The client rows alone: `bare` into a table with nothing but its key, `indexed` into one with the ordinary indexes
-    of clients too, `real` into the table itself, with checks, triggers and search. `megabytes` is the peak of the importing process.
+    clock: float
+    processor: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What an import took, `megabytes` being the peak of its process, and what the client rows alone took.
+
+    `bare` is the write into a table with nothing but its key, `indexed` into one with the ordinary indexes of clients
+    too, `real` into the table itself, with checks, triggers and search.
     """
 
     engine: str
     clients: int
     rehearsal: float
-    writing: float
-    processor: float
+    whole: Spent
     megabytes: float
-    bare: float
-    indexed: float
-    real: float
+    bare: Spent
+    indexed: Spent
+    real: Spent
 
-    @property
-    def whole(self) -> float:
-        return self.rehearsal + self.writing
+
+class Meter:
+    """Takes the time from its making on; `server` is the process of PostgreSQL's server, where there is one."""
+
+    def __init__(self, server: int | None) -> None:
+        self._server = server
+        self._begun = self._now()
+
+    def _now(self) -> tuple[float, float]:
+        return time.perf_counter(), time.process_time() + _server_seconds(self._server)
+
+    def stop(self) -> Spent:
+        clock, processor = self._now()
+        return Spent(clock - self._begun[0], processor - self._begun[1])
 
 
 def measure(engine: str, *, clients: int, store: Store) -> Figures:
@@ -68,36 +86,75 @@ def measure(engine: str, *, clients: int, store: Store) -> Figures:
     url, data_dir = store.empty(engine, f"imports_{clients}")
     _migrate(url, data_dir)
     file = write_csv(data_dir / "clients.csv", whmcs_rows(clients))
-    command = [sys.executable, "-m", "benchmarks.imports", "--bring-in", str(file)]
-    environ = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(data_dir)}
-    done = subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.PIPE, text=True)
-    told = json.loads(done.stdout.splitlines()[-1])
+    meter = Meter(store.server_pid())
+    told = _in_a_process_of_its_own(file, url, data_dir)
+    of_server = meter.stop().processor
     rows = _client_rows(url)
     if len(rows) != clients:
         raise SystemExit(f"{len(rows)} clients came in, not {clients}")
-    bare = _seconds_into_copy(url, rows, with_indexes=False)
-    indexed = _seconds_into_copy(url, rows, with_indexes=True)
+    bare = _into_copy(url, rows, store.server_pid(), with_indexes=False)
+    indexed = _into_copy(url, rows, store.server_pid(), with_indexes=True)
     second, data_dir = store.empty(engine, f"imports_{clients}_real")
     _migrate(second, data_dir)
-    real = _seconds_into_real(second, rows)
-    return Figures(engine, clients, bare=bare, indexed=indexed, real=real, **told)
+    return Figures(
+        engine=engine,
+        clients=clients,
+        rehearsal=told["rehearsal"],
+        whole=Spent(told["rehearsal"] + told["writing"], told["processor"] + of_server),
+        megabytes=told["megabytes"],
+        bare=bare,
+        indexed=indexed,
+        real=_into_real(second, rows, store.server_pid()),
+    )
 
 
 def report(figures: list[Figures]) -> str:
-    """The figures as a Markdown table."""
+    """The figures as a Markdown table; of two numbers the second is seconds of processor."""
     titles = (
-        "database", "clients", "rehearsal, s", "writing, s", "together, s", "processor of the import, s",
-        "peak memory, MB", "client rows alone: with a key, s", "with indexes, s", "into the real table, s",
-        "together / key", "together / indexes", "together / real",
+        "database", "clients", "rehearsal, s", "whole import, s", "peak memory, MB", "client rows alone, with a key, s",
+        "with indexes, s", "into the real table, s", "import / key", "import / indexes", "import / real",
     )  # fmt: skip
     lines = [f"| {' | '.join(titles)} |", f"| --- {'| ---: ' * (len(titles) - 1)}|"]
-    lines += [
-        f"| {each.engine} | {each.clients:,} | {each.rehearsal:.1f} | {each.writing:.1f} | {each.whole:.1f} "
-        f"| {each.processor:.1f} | {each.megabytes:.0f} | {each.bare:.2f} | {each.indexed:.2f} | {each.real:.2f} "
-        f"| {each.whole / each.bare:.1f} | {each.whole / each.indexed:.1f} | {each.whole / each.real:.1f} |"
-        for each in figures
-    ]
+    for each in figures:
+        alone = (each.bare, each.indexed, each.real)
+        cells = [each.engine, f"{each.clients:,}", f"{each.rehearsal:.1f}", _both(each.whole), f"{each.megabytes:.0f}"]
+        cells += [_both(spent) for spent in alone]
+        cells += [
+            f"{each.whole.clock / spent.clock:.1f} ({each.whole.processor / spent.processor:.1f})" for spent in alone
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", f"In brackets: of processor time. Load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()}."]
     return "\n".join(lines) + "\n"
+
+
+def _both(spent: Spent) -> str:
+    return f"{spent.clock:.2f} ({spent.processor:.2f})"
+
+
+def _server_seconds(server: int | None) -> float:
+    """The processor time of a PostgreSQL server: its own, of children that have ended, and of those that live."""
+    if server is None:
+        return 0.0
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # After the name in brackets: state, parent, …, the times of itself and of its children that have ended.
+            fields = path.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if path.parent.name == str(server):
+            total += sum(int(ticks) for ticks in fields[11:15])
+        elif fields[1] == str(server):
+            total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def _in_a_process_of_its_own(file: Path, url: str, data_dir: Path) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.imports", "--bring-in", str(file)]
+    environ = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(data_dir)}
+    done = subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.PIPE, text=True)
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
 # In a process of its own
@@ -151,7 +208,7 @@ def _client_rows(url: str) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-def _seconds_into_copy(url: str, rows: list[tuple[Any, ...]], *, with_indexes: bool) -> float:
+def _into_copy(url: str, rows: list[tuple[Any, ...]], server: int | None, *, with_indexes: bool) -> Spent:
     """Into a table of the same columns: with its key alone, or with all ordinary indexes, but never search."""
     with _driver(url) as connection:
         connection.execute("DROP TABLE IF EXISTS copied")
@@ -160,7 +217,7 @@ def _seconds_into_copy(url: str, rows: list[tuple[Any, ...]], *, with_indexes: b
         for number, definition in enumerate(_index_definitions(connection) if with_indexes else []):
             connection.execute(re.sub(r"INDEX \S+ ON \S+", f"INDEX copied_{number} ON copied", definition))
         connection.commit()
-        return _seconds_to_write(connection, "copied", rows)
+        return _write(connection, "copied", rows, server)
 
 
 def _index_definitions(connection: Any) -> list[str]:
@@ -173,17 +230,17 @@ def _index_definitions(connection: Any) -> list[str]:
     return [*made, "CREATE UNIQUE INDEX of_source ON clients (external_source, external_id)"]
 
 
-def _seconds_into_real(url: str, rows: list[tuple[Any, ...]]) -> float:
+def _into_real(url: str, rows: list[tuple[Any, ...]], server: int | None) -> Spent:
     batches = {row[[column.name for column in COLUMNS].index("import_batch_id")] for row in rows}
     with _driver(url) as connection:
         for batch in batches:
             connection.execute(f"INSERT INTO import_batches (id, created_at) VALUES ({int(batch)}, '2026-01-01')")
         connection.commit()
-        return _seconds_to_write(connection, "clients", rows)
+        return _write(connection, "clients", rows, server)
 
 
-def _seconds_to_write(connection: Any, table: str, rows: list[tuple[Any, ...]]) -> float:
-    begun = time.perf_counter()
+def _write(connection: Any, table: str, rows: list[tuple[Any, ...]], server: int | None) -> Spent:
+    meter = Meter(server)
     if isinstance(connection, psycopg.Connection):
         with connection.cursor().copy(f"COPY {table} ({NAMES}) FROM STDIN") as copy:
             for row in rows:
@@ -192,7 +249,7 @@ def _seconds_to_write(connection: Any, table: str, rows: list[tuple[Any, ...]]) 
         marks = ", ".join("?" * len(COLUMNS))
         connection.executemany(f"INSERT INTO {table} ({NAMES}) VALUES ({marks})", rows)
     connection.commit()
-    return time.perf_counter() - begun
+    return meter.stop()
 
 
 class _driver:  # noqa: N801  Used as a function is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extensions import Clock, db
-from models import Client, ClientUser, Language
+from models import Client, ClientUser, ImportBatch, Language
 from operations import bulk, checking, import_aside, import_pass, imports
 from operations.import_formats import open_sheet
 from operations.import_rows import RowReader
@@ -114,6 +115,32 @@ def test_a_client_changed_by_a_later_row_is_found_by_its_new_name(
     second = {"id": str(next_id), "username": "a", "name": "Second"} | row
     importer.bring_in(as_csv([first, second]))
     assert list(db.session.scalars(sa.select(Client.name))) == ["Second"]
+    search_is_right()
+
+
+def test_two_imports_of_one_file_at_once_bring_it_in_once(
+    app: Flask, importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_aside, "FEWEST_ROWS", 1)
+    file = as_csv(whmcs_rows(300))
+    waiting = [importer.rehearse(file).id for _each in range(2)]
+    db.session.remove()
+    start = threading.Barrier(2)
+    counts: list[dict[str, int]] = []
+
+    def bring_in(batch_id: int) -> None:
+        with app.app_context():
+            start.wait()
+            counts.append(importer.confirm(db.session.get_one(ImportBatch, batch_id)))
+
+    both = [threading.Thread(target=bring_in, args=(batch_id,)) for batch_id in waiting]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join(60)
+    assert sorted((one["new"], one["unchanged"]) for one in counts) == [(0, 300), (300, 0)]
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(Client)) == 300
+    assert len(kept_beside()) >= 300
     search_is_right()
 
 

@@ -244,6 +244,20 @@ def test_each_thing_that_hangs_on_a_client_is_a_reason(importer: Importer) -> No
     assert set(HANGING) | {"imported"} == set(import_hanging.LABELS)
 
 
+def test_every_table_that_speaks_of_clients_was_thought_of() -> None:
+    """A new thing that can belong to a client is a reason not to take its import back, unless it is said here."""
+    goes_along = {"client_users", "payers", "accounts", "client_group_members", "client_projects", "import_changes"}
+    asked = {"services", "tickets", "mailing_recipients", "outbound_emails", "invoices", "payments", "expenses", "acts",
+             "violations", "penalty_points", "client_notes", "discounts", "impersonations", "clients"}  # fmt: skip
+    pointing = {
+        table.name
+        for table in db.metadata.sorted_tables
+        for key in table.foreign_keys
+        if key.column.table.name == "clients"
+    }
+    assert pointing == goes_along | asked
+
+
 def test_what_hangs_on_one_client_keeps_all(importer: Importer) -> None:
     batch = done(importer, as_csv(whmcs_rows(3)))
     make.ticket(one_client())

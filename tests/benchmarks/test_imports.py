@@ -1,0 +1,21 @@
+"""The measurement of imports brings in what it says, and compares it with the very same rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks import imports
+from benchmarks.databases import Store
+
+
+def test_an_import_is_measured_beside_its_own_rows(tmp_path: Path) -> None:
+    store = Store(tmp_path / "kept")
+    figures = imports.measure("sqlite", clients=200, store=store)
+    store.close()
+    assert (figures.engine, figures.clients) == ("sqlite", 200)
+    assert 0 < figures.rehearsal < figures.whole.clock
+    assert figures.whole.processor > 0
+    assert figures.bare.clock <= figures.whole.clock
+    assert 50 < figures.megabytes < 300
+    told = imports.report([figures])
+    assert "| sqlite | 200 |" in told
