@@ -90,6 +90,7 @@ def test_numbers_of_records(owner: Desk, cast: Cast) -> None:
             yield f"/admin/payers/ajax/lookup/?name=client&query={value}"
             yield f"/admin/clients/similar.json?email={value}&phone={value}&company_name={value}"
             yield f"/admin/clients/export/{value or 'x'}/"
+            yield f"/admin/clients/bulk-changes/undo/?id={value}"
             yield f"/admin/login?next={value}"
             yield f"/admin/{value}"
 
@@ -107,6 +108,7 @@ def test_the_same_in_forms(app: Flask, owner: Desk, cast: Cast) -> None:
             ("/admin/clients/delete/", "id", ""),
             ("/admin/clients/scope/", "id", ""),
             ("/admin/clients/restore/", "id", ""),
+            ("/admin/clients/bulk-changes/undo/", "id", ""),
             ("/admin/clients/login-as/", "id", ""),
             ("/admin/clients/ajax/update/", "list_form_pk", "&note=changed"),
             ("/admin/clients/ajax/update/", "row_version", f"&note=changed&list_form_pk={cast.a.id}"),
