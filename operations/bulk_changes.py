@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from flask_babel import format_decimal, lazy_gettext, ngettext
+from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from extensions import db, rows_changed
 from models import (
@@ -34,12 +35,12 @@ from operations import audit, deletion, json_sql
 HAD_ALREADY, IN_GROUP, NOT_IN_GROUP, GONE = "had_already", "in_group", "not_in_group", "gone"
 CHANGED_SINCE, OLD_VALUE_GONE = "changed_since", "old_value_gone"
 REASONS = {
-    HAD_ALREADY: lazy_gettext("had it already"),
-    IN_GROUP: lazy_gettext("in the group already"),
-    NOT_IN_GROUP: lazy_gettext("not in the group"),
-    GONE: lazy_gettext("deleted meanwhile"),
-    CHANGED_SINCE: lazy_gettext("changed since"),
-    OLD_VALUE_GONE: lazy_gettext("what it was before is not there any more"),
+    HAD_ALREADY: _l("had it already"),
+    IN_GROUP: _l("in the group already"),
+    NOT_IN_GROUP: _l("not in the group"),
+    GONE: _l("deleted meanwhile"),
+    CHANGED_SINCE: _l("changed since"),
+    OLD_VALUE_GONE: _l("what it was before is not there any more"),
 }
 MEMBERS = client_group_members.c
 

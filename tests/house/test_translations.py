@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -52,7 +53,8 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     target = tmp_path_factory.mktemp("texts") / "messages.pot"
     command = ["-F", "pyproject.toml", "-k", "_l", "-k", "lazy_pgettext:1c,2", "-o", str(target), "."]
     pybabel = Path(sys.executable).with_name("pybabel")
-    subprocess.run([pybabel, "--quiet", "extract", *command], cwd=ROOT, check=True, timeout=120)
+    environ = {**os.environ, "PYTHONPATH": "."}
+    subprocess.run([pybabel, "--quiet", "extract", *command], cwd=ROOT, env=environ, check=True, timeout=120)
     with target.open("rb") as file:
         return read_po(file)
 

@@ -27,7 +27,7 @@ from models import (
     MailingRecipient,
     Payer,
 )
-from operations import checking, clients, deletion, import_hanging, import_undoing, imports
+from operations import bulk_changes, checking, deletion, import_hanging, import_undoing, imports
 from operations.errors import OperationRefused
 from operations.import_undoing import Impact, UndoRefused
 from tests import factories as make
@@ -193,13 +193,9 @@ def _edit_user(client: Client) -> None:
 
 
 def _characterize(client: Client) -> None:
-    clients.set_characterization(
-        clients=sa.select(Client.id).where(Client.id == client.id),
-        characterization=make.characterization("good"),
-        reason="",
-        by=make.staff(),
-        now=now(),
-    )
+    mine = sa.select(Client.id).where(Client.id == client.id)
+    asked = bulk_changes.Asked(clients=mine, count=1, by=make.staff(), now=now())
+    bulk_changes.set_characterization(asked, characterization=make.characterization("good"), reason="")
 
 
 def _bring_another(client: Client) -> None:
@@ -319,7 +315,8 @@ def test_a_characterization_comes_back_with_who_set_it(importer: Importer, clock
     client = make.client("Anna", username="anna", contact_person="Anna", registered_at=now())
     staff, good = make.staff(), make.characterization("good")
     mine = sa.select(Client.id).where(Client.id == client.id)
-    clients.set_characterization(clients=mine, characterization=good, reason="kind", by=staff, now=now())
+    asked = bulk_changes.Asked(clients=mine, count=1, by=staff, now=now())
+    bulk_changes.set_characterization(asked, characterization=good, reason="kind")
     db.session.commit()
     clock.move(hours=1)
     row = {"id": str(client.id), "name": "Anna", "username": "anna", "contact_person": "Anna", "email": client.email,
