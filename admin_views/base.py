@@ -152,6 +152,12 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
     def is_visible(self) -> bool:
         return True
 
+    def _handle_view(self, name: str, **_more: Any) -> None:
+        """Nothing more: each address was asked for the right that it needs before it got here (web/requests.py).
+
+        Flask-Admin would ask for the right to see the module, also of those who may only write a message in it.
+        """
+
     def inaccessible_callback(self, name: str, **_more: Any) -> ResponseReturnValue:
         abort(403)
 

@@ -121,7 +121,9 @@ def fetch_page(
         try:
             place = decode_cursor(cursor, keys)
         except ValueError:
-            request.asked.misunderstood.append(_("The address of this page is not complete. This is the first page."))
+            request.asked.misunderstood.append(
+                _("The address of this page is not complete. Go to the first page of the list.")
+            )
             return Page()
         statement = statement.where(_beyond(keys, place, descending))
     order = [key.desc() if descending else key.asc() for key in keys]

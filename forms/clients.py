@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -20,7 +21,7 @@ from models import (
     LegalStatus,
     Project,
 )
-from operations import email_addresses, passwords, phones
+from operations import clients, email_addresses, passwords, phones
 from operations.errors import OperationRefused
 
 FILLED = _l("This cannot be empty.")
@@ -74,6 +75,23 @@ class CreateClientForm(Form):
         _l("Send a welcome letter"),
         description=_l("With a link to set the password; the password itself is never sent."),
     )
+
+    def validate_username(self, field: Any) -> None:
+        """A username that nobody has yet, told along with all else that is wrong."""
+        _refused_as_message(lambda: clients.free_username(field.data))
+
+    def validate_password(self, field: Any) -> None:
+        """A password by the rules, and none of the names beside it."""
+        names = (self.username.data, self.company_name.data, self.contact_person.data, str(self.project.data or ""))
+        banned = tuple(name for name in names if name)
+        _refused_as_message(lambda: passwords.refuse_weak(field.data, banned=banned))
+
+
+def _refused_as_message(check: Callable[[], object]) -> None:
+    try:
+        check()
+    except OperationRefused as refusal:
+        raise StopValidation(refusal.message) from refusal
 
 
 class EditClientForm(Form):

@@ -50,9 +50,7 @@ def create(
     (OperationRefused, naming the field) a username that is taken or none, a weak password, an e-mail that
     is none, an unknown country, and a company without a name.
     """
-    name = staff_operations.canonical_username(username)
-    if db.session.scalar(sa.select(ClientUser.id).where(ClientUser.username == name)):
-        raise OperationRefused(_("This username is taken."), field="username")
+    name = free_username(username)
     passwords.refuse_weak(password, banned=(name, company_name, contact_person, project.name))
     address = email_addresses.parse(email)
     _refuse_unknown_country(country)
@@ -89,6 +87,14 @@ def create(
     if send_welcome:
         password_links.welcome(user, now=now)
     return client
+
+
+def free_username(username: str) -> str:
+    """`username` as it is kept; refuses, for the field `username`, one that is none or that another user has."""
+    name = staff_operations.canonical_username(username)
+    if db.session.scalar(sa.select(ClientUser.id).where(ClientUser.username == name)):
+        raise OperationRefused(_("This username is taken."), field="username")
+    return name
 
 
 def name_of(*, legal_status: LegalStatus, company_name: str, contact_person: str) -> str:
