@@ -128,11 +128,11 @@ def undo(batch: ImportBatch, *, now: datetime) -> Impact:
         # Imports wait, and whoever would add something to one of these clients does too.
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ONE_AT_A_TIME)))
         connection.execute(_made(batch).order_by(Client.id).with_for_update())
-    hanging = import_hanging.find(batch)
-    if hanging.clients:
-        raise UndoRefused(hanging)
     try:
         with bulk.modest(connection):
+            hanging = import_hanging.find(batch)
+            if hanging.clients:
+                raise UndoRefused(hanging)
             done = _carry_out(batch)
     except sa.exc.IntegrityError as error:
         raise OperationRefused(

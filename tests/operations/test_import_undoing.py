@@ -153,9 +153,9 @@ def test_groups_that_are_used_stay(importer: Importer) -> None:
     batch = done(importer, as_csv([row | {"groupid": group} for row, group in zip(
         whmcs_rows(3), ("used", "priced", "free"), strict=True)]))  # fmt: skip
     groups = {group.name: group for group in db.session.scalars(sa.select(ClientGroup))}
-    other = make.client("Other")
+    other = make.client("Other", username="other")
     other.groups.append(groups["used"])
-    priced = make.discount(make.client("Another"))
+    priced = make.discount(make.client("Another", username="another"))
     priced.client, priced.group = None, groups["priced"]
     db.session.commit()
     impact, _hanging = import_undoing.impact(batch)
@@ -199,7 +199,7 @@ def _characterize(client: Client) -> None:
 
 
 def _bring_another(client: Client) -> None:
-    make.client("Brought", referrer=client)
+    make.client("Brought", username="brought", referrer=client)
 
 
 HANGING: dict[str, list[Callable[[Client], Any]]] = {
@@ -360,7 +360,7 @@ def test_what_was_changed_since_stays_and_is_told(importer: Importer, clock: Clo
 def test_an_address_that_another_user_has_by_now_stays_with_him(importer: Importer) -> None:
     done(importer, whmcs())
     batch = done(importer, whmcs(email="new@example.org"))
-    make.user(make.client("Other"), "other", email="anna@example.org")
+    make.user(make.client("Other", username="owner"), "other", email="anna@example.org")
     db.session.commit()
     impact = undo(batch)
     assert impact.kept[0].fields == [("email", "taken")]
