@@ -134,8 +134,11 @@ def test_all_that_match_a_filter_are_meant_without_being_named(app: Flask, owner
         assert set(got) == {n for n in ids if n % 2}
 
 
-def test_without_a_selection_one_is_led_to_the_list(owner: Desk) -> None:
-    assert owner.get("/admin/mailings/new/").location == "/admin/clients/"
+def test_without_a_selection_one_is_led_to_choose_the_recipients_or_to_the_list(
+    owner: Desk, log_in: Callable[[str], Desk]
+) -> None:
+    assert owner.get("/admin/mailings/new/").location == "/admin/mailings/choose/"
+    assert log_in("support").get("/admin/mailings/new/").location == "/admin/clients/"
 
 
 @pytest.mark.parametrize("selection", ["0", "999", "x", "-1", "9" * 30])
