@@ -42,6 +42,7 @@ class Filled:
     data_dir: Path
     clients: int
     password: str
+    seed: int = 1
 
 
 class Store:
@@ -69,7 +70,7 @@ class Store:
             _run_fill(url, data_dir, "--upgrade")
         note.touch(mode=0o600)
         note.write_text(json.dumps({**known, **wanted}))
-        return Filled(url, data_dir, clients, known["password"])
+        return Filled(url, data_dir, clients, known["password"], seed)
 
     def empty(self, engine: str, name: str) -> tuple[str, Path]:
         """The address and directory of a new database that has nothing in it yet."""

@@ -67,7 +67,13 @@ def _pages(found: Measured) -> list[str]:
     ratios = [(MINE, LIMIT), *(pair for pair in ((STOCK, LIMIT), (TUNED, MINE)) if pair[0] in names)]
     titles = [*names, *(f"{one} / {other}" for one, other in ratios)]
     titles += [f"{MINE}{found.suffix}", f"{found.clients:,} / {small:,}"] if small else []
-    titles += [f"{MINE}, processor", f"{LIMIT}, processor", "statements"]
+    titles += [
+        f"{MINE} / {LIMIT}, quickest",
+        f"{MINE}, processor",
+        f"{LIMIT}, processor",
+        "ratio of these",
+        "statements",
+    ]
     lines = [f"| case | | {' | '.join(titles)} |", f"| --- | --- {'| ---: ' * len(titles)}|"]
     for code, title in found.titles.items():
         cells = [_number(times.median(name, code), 2 if name == ALONE else 1) for name in names]
@@ -75,7 +81,9 @@ def _pages(found: Measured) -> list[str]:
         if small:
             cells += [_number(times.median(MINE + found.suffix, code))]
             cells += [_number(times.ratio(code, MINE, MINE + found.suffix), 2)]
-        cells += [_number(times.processor(name, code)) for name in (MINE, LIMIT)]
+        quickest = [times.quickest(name, code) for name in (MINE, LIMIT)]
+        used = [times.processor(name, code) for name in (MINE, LIMIT)]
+        cells += [_ratio(quickest), *map(_number, used), _ratio(used)]
         lines.append(f"| {code} | {title} | {' | '.join(cells)} | {found.statements.get(code, '')} |")
     return lines
 
@@ -113,22 +121,27 @@ def _export(found: Measured) -> list[str]:
     if found.export is None:
         return []
     one = found.export
-    return [
+    words = (
         f"Export of {one.rows:,} rows to CSV: first byte after {one.first_byte:.2f} s, {one.rows_per_second:,.0f} rows "
-        f"per second; the process held {one.before:.0f} MB before, {one.most:.0f} MB at most (+{one.growth:.0f} MB).",
-        "",
-    ]
+        f"per second; the process held {one.before:.0f} MB before, {one.most:.0f} MB at most (+{one.growth:.0f} MB)."
+    )
+    return [words, ""]
 
 
 def _surroundings(found: Measured) -> str:
     """What else has to be known to compare."""
     memory = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in found.peaks.items())
-    return (
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    words = (
         f"Milliseconds, medians of {found.rounds} visits through one kept connection, in turns; {found.workers} worker(s) "
-        f"each. Peak memory of a worker in the whole run: {memory}. In place (g) Django saves the whole page's form, the "
-        f"others one cell. Load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors, Python "
-        f"{platform.python_version()}."
+        f"each; «processor» is what a worker itself ran. Peak memory of a worker in the whole run: {memory}. In place (g) "
+        f"Django saves the whole page's form, the others one cell. Load of the machine: {load:.1f} on {processors} "
+        f"processors, Python {platform.python_version()}."
     )
+    if load > processors + 1:
+        # Who works for long is interrupted more often than who is done at once.
+        words += " Others worked on the machine, which makes long visits look longer than they are."
+    return words
 
 
 # What is demanded
@@ -205,10 +218,8 @@ def judged(by_engine: Mapping[str, Sequence[Verdict]]) -> str:
         f"| | demanded | {' | '.join(engines)} | |",
         f"| --- | --- {'| ---: ' * len(engines)}| --- |",
     ]
-    for what in whats:
-        lines.append(
-            _line(what, [next((one for one in by_engine[engine] if one.what == what), None) for engine in engines])
-        )
+    by_what = [{one.what: one for one in by_engine[engine]} for engine in engines]
+    lines += [_line(what, [found.get(what) for found in by_what]) for what in whats]
     missed = sum(not one.held for ones in by_engine.values() for one in ones)
     total = sum(map(len, by_engine.values()))
     return "\n".join([*lines, "", f"{total - missed} of {total} held."]) + "\n"
@@ -220,6 +231,11 @@ def _line(what: str, found: Sequence[Verdict | None]) -> str:
     cells = [one.measured if one else "" for one in found]
     word = "held" if not missed else "**not held**" if len(missed) == sum(map(bool, found)) else "**held in part**"
     return f"| {what} | {demanded} | {' | '.join(cells)} | {word} |"
+
+
+def _ratio(pair: Sequence[float | None]) -> str:
+    one, other = pair
+    return _number(one / other if one is not None and other else None)
 
 
 def _number(value: float | None, places: int = 1) -> str:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import date
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +34,7 @@ from extensions import db
 ENGINES = ("sqlite", "postgresql")
 WRITES = {"g": "one inline edit", "h50": "bulk change of the 50 rows"}
 SMALL, USUAL, LARGE = 10_000, 100_000, 1_000_000
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 IMPORTED, IMPORTS = 100_000, "benchmarks.imports"
 
 
@@ -43,14 +45,38 @@ def main(arguments: list[str] | None = None) -> int:
         if given.clean:
             store.remove()
             return 0
-        verdicts = {engine: _measured(engine, store, given) for engine in given.database}
-        print(report.judged(verdicts), flush=True)
+        told = Told(given.write)
+        verdicts = {engine: _measured(engine, store, given, told) for engine in given.database}
+        told.say(report.judged(verdicts))
+        told.write()
     except Failed as failure:
         print(failure, file=sys.stderr)
         return 1
     finally:
         store.close()
     return int(given.check and not all(one.held for ones in verdicts.values() for one in ones))
+
+
+class Told:
+    """What was measured so far, said at once and written into a document in the end."""
+
+    def __init__(self, document: Path | None) -> None:
+        self._document, self._parts = document, [f"Measured on {date.today().isoformat()}.\n"]  # noqa: DTZ011  Here.
+
+    def say(self, part: str) -> None:
+        print(part, flush=True)
+        self._parts.append(part)
+
+    def write(self) -> None:
+        """Put it between the two marks of the document, in place of what stood there."""
+        if self._document is None:
+            return
+        before, _begin, rest = self._document.read_text(encoding="utf-8").partition(BEGIN)
+        _old, end, after = rest.partition(END)
+        if not end:
+            raise Failed(f"{self._document} has no place for figures: {BEGIN} … {END}")
+        figures = "\n".join(self._parts)
+        self._document.write_text(f"{before}{BEGIN}\n\n{figures}\n{END}{after}", encoding="utf-8")
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
@@ -68,6 +94,9 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-peers", action="store_true", help="leave out Flask-Admin and Django")
     parser.add_argument("--only-reads", action="store_true", help="leave out changes, export and eight at once")
     parser.add_argument("--imports", action="store_true", help=f"measure the import of {IMPORTED:,} clients, too")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="put the tables between the two marks of this document"
+    )
     parser.add_argument("--check", action="store_true", help="fail if something that is demanded is not held")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--directory", type=Path, help="where filled databases are kept and found again")
@@ -81,16 +110,16 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     return given
 
 
-def _measured(engine: str, store: Store, given: argparse.Namespace) -> list[Verdict]:
-    """Measure everything on one database and print it; returns what is demanded and how it was met."""
+def _measured(engine: str, store: Store, given: argparse.Namespace, told: Told) -> list[Verdict]:
+    """Measure everything on one database and tell it; returns what is demanded and how it was met."""
     print(f"Measuring on {engine} …", file=sys.stderr, flush=True)
     with ExitStack() as running:
         places = [_place(engine, store, given, given.clients, running, is_main=True)]
         if given.beside:
             places.append(_place(engine, store, given, given.beside, running, is_main=False))
         found = measure(engine, places, given)
-    print(report.report(found), flush=True)
-    return [*report.verdicts(found), *(_imports(engine, store) if given.imports else [])]
+    told.say(report.report(found))
+    return [*report.verdicts(found), *(_imports(engine, store, told) if given.imports else [])]
 
 
 def _place(
@@ -142,13 +171,13 @@ def _write(places: Sequence[Place], found: Measured, given: argparse.Namespace) 
     found.change = writing.All(places[0].filled, product, django).measure(rounds=given.bulk_rounds)
 
 
-def _imports(engine: str, store: Store) -> list[Verdict]:
+def _imports(engine: str, store: Store, told: Told) -> list[Verdict]:
     if find_spec(IMPORTS) is None:
         print(f"{IMPORTS} is not there; nothing was imported.", file=sys.stderr)
         return []
     imports = import_module(IMPORTS)
     figures = imports.measure(engine, clients=IMPORTED, store=store)
-    print(imports.report([figures]), flush=True)
+    told.say(f"Import of {IMPORTED:,} clients on {engine}:\n\n{imports.report([figures])}")
     return report.of_import(figures.whole / figures.bare, figures.megabytes)
 
 
