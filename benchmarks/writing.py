@@ -25,7 +25,7 @@ from benchmarks.reading import Place, Times, timed
 from benchmarks.servers import Failed
 
 # A tenth of the clients: registrations are spread evenly over ten years.
-SINCE = "2030-01-01"
+SINCE, CHOSEN = "2030-01-01", "registered_at >= :since"
 RAW = "UPDATE alone"
 WARM_UP = 3
 
@@ -119,10 +119,8 @@ class All:
         self._kinds = Kinds(filled)
         self._staff = staff_id(filled)
         self._database = bare_flask.Database(filled.url)
-        # For SQLite a time is text, and both ways of writing it sort alike.
-        self._chosen = f"registered_at >= '{SINCE} 00:00:00.000000'"
-        if not self._database.is_sqlite:
-            self._chosen = f"registered_at >= '{SINCE} 00:00:00+00'"
+        # SQLite keeps times as texts, and compares them as such.
+        self._since = f"{SINCE} 00:00:00" + (".000000" if self._database.is_sqlite else "+00")
 
     def measure(self, *, rounds: int) -> ChangeOfAll:
         """Each in turns; who sets which characterization changes with the round."""
@@ -156,19 +154,19 @@ class All:
 
     def _by_django(self, wanted: int, _found: ChangeOfAll) -> tuple[str, float]:
         assert self._django is not None
-        newest = self._database.all("SELECT max(id) FROM clients WHERE " + self._chosen, {})[0][0]
+        newest = self._database.all(f"SELECT max(id) FROM clients WHERE {CHOSEN}", {"since": self._since})[0][0]
         begun = time.perf_counter()
         self._django.change_all(f"registered_at__gte={SINCE}", newest, wanted)
         return self._django.name, time.perf_counter() - begun
 
     def _raw(self, wanted: int) -> None:
         moment = datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
-        values = {"characterization": wanted, "staff": self._staff, "now": moment}
-        self._database.change(bare_flask.CHANGE.format(chosen=self._chosen), values)
+        values = {"characterization": wanted, "staff": self._staff, "now": moment, "since": self._since}
+        self._database.change(bare_flask.CHANGE.format(chosen=CHOSEN), values)
 
     def _have(self, kind: int) -> int:
-        statement = f"SELECT count(*) FROM clients WHERE {self._chosen} AND characterization_id = {kind}"
-        return int(self._database.all(statement, {})[0][0])
+        statement = f"SELECT count(*) FROM clients WHERE {CHOSEN} AND characterization_id = :kind"
+        return int(self._database.all(statement, {"since": self._since, "kind": kind})[0][0])
 
     def _tidy(self) -> None:
         """Clear away what the change before has left to be cleared, so that each begins on equal terms."""
