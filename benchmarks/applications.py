@@ -113,10 +113,11 @@ class Product(Application):
     def confirmation(self, address: str) -> tuple[str, list[tuple[str, str]]]:
         """Look at the confirmation: its address, and what its form carries along."""
         page = checked(self.visitor.get(address))
-        hidden = re.findall(r'<input type="hidden" name="(selection|count)" value="(\d+)">', page.text)
-        if len(hidden) != 2:
+        form = next((text for text in page.text.split("<form") if 'name="selection"' in text), None)
+        if form is None:
             raise Failed(f"no confirmation at {address}")
-        return address, hidden
+        hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form.partition("</form>")[0])
+        return address, [(name, value) for name, value in hidden if name != "csrf_token"]
 
     def confirm(self, asked: tuple[str, list[tuple[str, str]]], characterization: int) -> None:
         address, hidden = asked
