@@ -85,6 +85,7 @@ class Store:
         name = f"copy_{filled.clients}_{os.getpid()}"
         data_dir = self.directory / f"{engine}_{name}"
         url = self._url(engine, name, data_dir)
+        self._clear_away(engine)
         data_dir.mkdir(mode=0o700)
         shutil.copy2(filled.data_dir / "secret_key", data_dir)
         try:
@@ -93,6 +94,14 @@ class Store:
         finally:
             self._drop(name, url)
             shutil.rmtree(data_dir)
+
+    def _clear_away(self, engine: str) -> None:
+        """Remove copies of runs that were killed."""
+        for left in self.directory.glob(f"{engine}_copy_*"):
+            if not Path(f"/proc/{left.name.rpartition('_')[2]}").exists():
+                name = left.name.removeprefix(f"{engine}_")
+                self._drop(name, self._url(engine, name, left))
+                shutil.rmtree(left)
 
     def _copy(self, filled: Filled, url: str, name: str) -> None:
         if url.startswith("postgresql"):

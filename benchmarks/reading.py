@@ -31,10 +31,6 @@ class Times:
         spent = self.spent.get((name, case))
         return median(spent) if spent else None
 
-    def quickest(self, name: str, case: str) -> float | None:
-        """What it takes when nobody else is at work."""
-        return min(self.spent.get((name, case), []), default=None)
-
     def processor(self, name: str, case: str) -> float | None:
         used = self.used.get((name, case))
         return median(used) if used else None

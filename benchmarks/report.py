@@ -22,7 +22,11 @@ IMPORT_TIMES, IMPORT_MEGABYTES = 10.0, 150.0
 
 @dataclass
 class Measured:
-    """Everything that was measured on one database. `small` is how many clients the smaller one has, if any."""
+    """Everything that was measured on one database.
+
+    `small` is how many clients the smaller one has, if any. Megabytes: `peaks` by application; `stages`, what the
+    product's process had held at most by the end of each.
+    """
 
     engine: str
     clients: int
@@ -36,6 +40,7 @@ class Measured:
     change: ChangeOfAll | None = None
     export: Export | None = None
     peaks: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, float] = field(default_factory=dict)
 
     @property
     def suffix(self) -> str:
@@ -67,13 +72,7 @@ def _pages(found: Measured) -> list[str]:
     ratios = [(MINE, LIMIT), *(pair for pair in ((STOCK, LIMIT), (TUNED, MINE)) if pair[0] in names)]
     titles = [*names, *(f"{one} / {other}" for one, other in ratios)]
     titles += [f"{MINE}{found.suffix}", f"{found.clients:,} / {small:,}"] if small else []
-    titles += [
-        f"{MINE} / {LIMIT}, quickest",
-        f"{MINE}, processor",
-        f"{LIMIT}, processor",
-        "ratio of these",
-        "statements",
-    ]
+    titles += [f"{MINE}, processor", f"{LIMIT}, processor", "ratio of these", "statements"]
     lines = [f"| case | | {' | '.join(titles)} |", f"| --- | --- {'| ---: ' * len(titles)}|"]
     for code, title in found.titles.items():
         cells = [_number(times.median(name, code), 2 if name == ALONE else 1) for name in names]
@@ -81,9 +80,8 @@ def _pages(found: Measured) -> list[str]:
         if small:
             cells += [_number(times.median(MINE + found.suffix, code))]
             cells += [_number(times.ratio(code, MINE, MINE + found.suffix), 2)]
-        quickest = [times.quickest(name, code) for name in (MINE, LIMIT)]
         used = [times.processor(name, code) for name in (MINE, LIMIT)]
-        cells += [_ratio(quickest), *map(_number, used), _ratio(used)]
+        cells += [*map(_number, used), _ratio(used)]
         lines.append(f"| {code} | {title} | {' | '.join(cells)} | {found.statements.get(code, '')} |")
     return lines
 
@@ -131,10 +129,12 @@ def _export(found: Measured) -> list[str]:
 def _surroundings(found: Measured) -> str:
     """What else has to be known to compare."""
     memory = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in found.peaks.items())
+    stages = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in found.stages.items())
     load, processors = os.getloadavg()[0], os.cpu_count() or 1
     words = (
         f"Milliseconds, medians of {found.rounds} visits through one kept connection, in turns; {found.workers} worker(s) "
-        f"each; «processor» is what a worker itself ran. Peak memory of a worker in the whole run: {memory}. In place (g) "
+        f"each; «processor» is what a worker itself ran. Peak memory of a worker in the whole run: {memory}; of {MINE}'s "
+        f"by the end of: {stages}. In place (g) "
         f"Django saves the whole page's form, the others one cell. Load of the machine: {load:.1f} on {processors} "
         f"processors, Python {platform.python_version()}."
     )

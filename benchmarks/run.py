@@ -149,16 +149,18 @@ def measure(engine: str, places: Sequence[Place], given: argparse.Namespace) -> 
     if not given.only_reads:
         # First of all, while the process has done nothing else that could have filled its memory.
         found.export = exporting.export(product)
+        found.stages["export"] = found.export.most
     for place in places:
         reading.check_same_rows(place)
     found.statements = count_statements(main.filled, main.cases)
     found.times = reading.read(places, rounds=given.rounds)
+    found.stages["pages"] = product.server.peak_megabytes()
     if not given.only_reads:
         found.crowds = {each.label: reading.crowd(each, Case("a", "", {})) for each in main.applications}
+        found.stages["eight at once"] = product.server.peak_megabytes()
         _write(places, found, given)
+        found.stages["changes"] = product.server.peak_megabytes()
     found.peaks = {each.label: each.server.peak_megabytes() for each in main.applications}
-    if found.export:
-        found.peaks[product.label] = max(found.peaks[product.label], found.export.most)
     return found
 
 

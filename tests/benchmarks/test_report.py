@@ -34,6 +34,8 @@ def test_a_run_measures_everything_and_leaves_what_was_filled(
     before = notes_and_kinds(kept)
     assert "Filling" in capsys.readouterr().err
 
+    # Left by a run that was killed; no process has the number 0.
+    (kept / "sqlite_copy_300_0").mkdir()
     document = tmp_path / "measure.md"
     document.write_text(f"# Kept\n\n{run.BEGIN}\nold figures\n{run.END}\n\nkept, too\n")
     assert run.main([*GIVEN, "--directory", str(kept), "--write", str(document)]) == 0
