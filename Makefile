@@ -69,7 +69,7 @@ bench-long: $(VENV)/.benches ## Measure at a million clients, beside ten thousan
 
 .PHONY: translate
 translate: $(VENV)/.runs ## Collect the texts, bring the catalogues up to date and compile them.
-	@$(BIN)/pybabel --quiet extract -F pyproject.toml -k _l -k lazy_pgettext:1c,2 --no-location --sort-output \
+	@PYTHONPATH=. $(BIN)/pybabel --quiet extract -F pyproject.toml -k _l -k lazy_pgettext:1c,2 --no-location --sort-output \
 		--omit-header --width 110 -o translations/messages.pot .
 	@$(BIN)/pybabel --quiet update -i translations/messages.pot -d translations --no-fuzzy-matching --ignore-obsolete \
 		--ignore-pot-creation-date --width 110

@@ -56,7 +56,7 @@ def _settings_or_exit() -> config.Settings:
 def _flask_configuration(settings: config.Settings) -> dict[str, Any]:
     engine: dict[str, Any] = {"hide_parameters": True}
     if settings.database_url.startswith("postgresql"):
-        engine |= {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5, "options": "-c timezone=UTC"}}
+        engine |= {"connect_args": {"connect_timeout": 5, "options": "-c timezone=UTC"}}
     return {
         "SETTINGS": settings,
         "SECRET_KEY": settings.secret_key,

@@ -16,13 +16,13 @@ from flask.cli import with_appcontext
 import jobs
 from extensions import db, now
 from models import ClientUser, Staff
-from operations import checking, demo, exports, imports, passwords
+from operations import checking, demo, exports, import_undoing, imports, passwords
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 
 
 def register(app: Flask) -> None:
-    for command in (create_staff, set_password, worker, demo_data, import_clients, export_clients, check):
+    for command in (create_staff, set_password, worker, demo_data, import_clients, undo_import, export_clients, check):
         app.cli.add_command(command)
 
 
@@ -116,6 +116,14 @@ def import_clients(file: Path, dry_run: bool, project: str | None, source: str |
     sys.exit(
         imports.run_command(file, dry_run=dry_run, project=project, source=source, skip_bad=skip_bad, echo=click.echo)
     )
+
+
+@_command("undo-import")
+@click.argument("number", type=click.IntRange(1, 2**31 - 1))
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, and what stands in its way.")
+def undo_import(number: int, dry_run: bool) -> None:
+    """Take import NUMBER back: its clients go, and those that it changed get their old values."""
+    sys.exit(import_undoing.run_command(number, dry_run=dry_run, echo=click.echo))
 
 
 @_command("export-clients")

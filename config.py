@@ -74,6 +74,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     Raises ConfigError for anything that cannot be meant.
     """
     env = os.environ if environ is None else environ
+    if env.get("FLASK_DEBUG", "").lower() not in {"", "0", "false", "no"}:
+        raise ConfigError("FLASK_DEBUG: the debugger lets visitors run programs here; it is never switched on")
     data_dir = _data_dir(env.get("DATA_DIR") or "data")
     public_url = _public_url(env.get("PUBLIC_URL") or "http://127.0.0.1:5000")
     return Settings(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import enum
 import sqlite3
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import sqlalchemy as sa
-from flask import has_request_context, request
-from flask_babel import Babel
+from flask import g, has_request_context, request
+from flask_babel import Babel, Domain
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -38,8 +41,26 @@ if TYPE_CHECKING:
     Model = Base
 else:
     Model = db.Model
+
+
+class KeptDomain(Domain):  # type: ignore[misc]  # It comes without types.
+    """Flask-Babel's texts, with the catalogue found once for a request and its language, not for each text."""
+
+    def get_translations(self) -> Any:
+        context = getattr(g._get_current_object(), "_flask_babel", None)
+        locale = getattr(context, "babel_locale", None)
+        kept = getattr(context, "kept_translations", None)
+        if kept is not None and locale is not None and kept[0] is locale:
+            return kept[1]
+        found = super().get_translations()
+        if context is not None:
+            context.kept_translations = (context.babel_locale, found)
+        return found
+
+
 migrate = Migrate(compare_type=True)
 babel = Babel()
+babel.domain_instance = KeptDomain()
 csrf = CSRFProtect()
 login_manager = LoginManager()
 
@@ -157,6 +178,14 @@ def rows_changed(statement: Any) -> int:
     return int(db.session.execute(quiet).rowcount)  # type: ignore[attr-defined]
 
 
+def plain_rows(statement: Any, values: Mapping[str, Any] | None = None) -> sa.CursorResult[*tuple[Any, ...]]:
+    """Run a SELECT of columns in the current transaction, past the object layer, which costs more than the rows do.
+
+    Nothing that waits in the session is flushed first.
+    """
+    return db.session.connection().execute(statement, values)
+
+
 JSONDocument = sa.JSON().with_variant(JSONB(), "postgresql")
 
 
@@ -198,3 +227,28 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     if reads_only is None:
         reads_only = has_request_context() and request.method in {"GET", "HEAD", "OPTIONS"}
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+SECONDS_TRUSTED = 1
+
+
+@sa.event.listens_for(sa.Pool, "checkin")
+def _note_return(_connection: Any, record: Any) -> None:
+    record.info["returned_at"] = time.monotonic()
+
+
+@sa.event.listens_for(sa.Pool, "checkout")
+def _ask_whether_it_lives(connection: Any, record: Any, _proxy: Any) -> None:
+    """Ask a connection that has rested whether it still lives, as the server may have been started anew meanwhile.
+
+    One that was used a moment ago is trusted: to ask each time would be one more question for every request.
+    """
+    if isinstance(connection, sqlite3.Connection):
+        return
+    if time.monotonic() - record.info.get("returned_at", 0) > SECONDS_TRUSTED:
+        try:
+            connection.autocommit = True
+            connection.execute("SELECT 1")
+            connection.autocommit = False
+        except psycopg.OperationalError as error:
+            raise sa.exc.DisconnectionError from error

@@ -32,6 +32,7 @@ from operations import (
     letter_queue,
     mailing_start,
     mailings,
+    saved_filters,
     selections,
 )
 
@@ -67,6 +68,36 @@ def take_back_letters() -> None:
     db.session.commit()
 
 
+def count_saved_filters() -> None:
+    """Count what matches the saved filters, for their tabs."""
+    if saved_filters.begin_to_look_after():
+        db.session.commit()
+    for number in saved_filters.due_for_count(now=now()):
+        _one_filter(number, saved_filters.claim_count, saved_filters.count)
+    db.session.rollback()
+
+
+def note_members_of_filters() -> None:
+    """Note who is in the watched filters, so that the home page can tell who came."""
+    for number in saved_filters.due_for_members(now=now()):
+        _one_filter(number, saved_filters.claim_members, saved_filters.note_members)
+    db.session.rollback()
+
+
+def _one_filter(number: int, claim: Callable[..., bool], look: Callable[..., None]) -> None:
+    """Claim a saved filter and look at it. One that fails is claimed until it is due again."""
+    won = claim(number, now=now())
+    db.session.commit()
+    if not won:
+        return
+    try:
+        look(number, now=now())
+        db.session.commit()
+    except Exception:
+        db.session.rollback()
+        log.exception("saved filter %s could not be looked at", number)
+
+
 def tidy_up() -> None:
     """Forget what has had its time: sessions, form keys, failed logins, files of forms never sent."""
     moment = now()
@@ -89,6 +120,8 @@ def tidy_up() -> None:
 SWEEPS: tuple[tuple[Callable[[], None], int], ...] = (
     (start_mailings, 2),
     (take_back_letters, 5),
+    (count_saved_filters, 10),
+    (note_members_of_filters, 60),
     (tidy_up, 600),
 )
 

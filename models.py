@@ -275,6 +275,12 @@ class Staff(Versioned, Model):
         return self.shown_name
 
 
+def _index_of_given(*columns: str) -> Index:
+    """An index of the events in which the first of the columns is given."""
+    given = sa.text(f"{columns[0]} IS NOT NULL")
+    return Index(None, *columns, sqlite_where=given, postgresql_where=given)
+
+
 class AuditEvent(Model):
     """What was changed, when, by whom. Triggers refuse to change or remove a row."""
 
@@ -282,8 +288,8 @@ class AuditEvent(Model):
     id: Mapped[int] = primary_key()
     at: Mapped[datetime] = moment(index=True, default=True)
     staff_id: Mapped[int | None] = reference("staff", required=False)
-    client_user_id: Mapped[int | None] = mapped_column(sa.Integer, index=True)
-    impersonation_id: Mapped[int | None] = mapped_column(sa.Integer, index=True)
+    client_user_id: Mapped[int | None] = mapped_column(sa.Integer)
+    impersonation_id: Mapped[int | None] = mapped_column(sa.Integer)
     actor: Mapped[str] = text_column(200)
     ip: Mapped[str] = text_column(45)
     request_id: Mapped[str] = text_column(36)
@@ -293,12 +299,18 @@ class AuditEvent(Model):
     action: Mapped[str] = text_column(60)
     before: Mapped[dict[str, Any]] = document()
     after: Mapped[dict[str, Any]] = document()
+    # Which bulk change the event is a part of. No foreign key: it would be looked up for each of very many rows.
+    bulk_change_id: Mapped[int | None] = mapped_column(sa.Integer)
 
     staff: Mapped[Staff | None] = relationship()
 
     __table_args__ = (
         Index(None, "module", "record_id", "id"),
         Index(None, "client_id", "id"),
+        # What most events have none of is indexed where there is one: a bulk change writes very many events.
+        _index_of_given("client_user_id"),
+        _index_of_given("impersonation_id"),
+        _index_of_given("bulk_change_id", "module", "record_id"),
     )
 
 
@@ -439,11 +451,20 @@ client_projects = sa.Table(
 )
 
 ALIVE = sa.text("deleted_at IS NULL")
+DELETED = sa.text("deleted_at IS NOT NULL")
 
 
 def living_index(*columns: str) -> Index:
     """An index of the clients that are not deleted, with the id to settle ties."""
     return Index("ix_clients_living_" + "_".join(columns), *columns, "id", sqlite_where=ALIVE, postgresql_where=ALIVE)
+
+
+def named_index(column: str) -> Index:
+    """An index of living clients by a name. Names go by language and country, so that many may have to be passed
+    by until a page is full: what is asked of them stands in the index, and no row need be looked at.
+    """
+    columns = (column, "id", "deleted_at", "language", "country", "legal_status", "project_id", "characterization_id")
+    return Index(f"ix_clients_living_{column}", *columns, sqlite_where=ALIVE, postgresql_where=ALIVE)
 
 
 class Client(Versioned, Model):
@@ -480,7 +501,7 @@ class Client(Versioned, Model):
     external_source: Mapped[str] = text_column(40)
     import_batch_id: Mapped[int | None] = reference("import_batches", required=False)
     hold_suspension_until: Mapped[datetime | None] = moment(nullable=True)
-    deleted_at: Mapped[datetime | None] = moment(nullable=True, index=True)
+    deleted_at: Mapped[datetime | None] = moment(nullable=True)
     custom: Mapped[dict[str, Any]] = document()
     balance: Mapped[Decimal] = money()
     active_services: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
@@ -505,13 +526,17 @@ class Client(Versioned, Model):
         CheckConstraint("length(name) > 0", name="name_given"),
         CheckConstraint("referrer_id IS NULL OR referrer_id <> id", name="not_own_referrer"),
         UniqueConstraint("external_source", "external_id"),
+        # Of the deleted alone: SQLite would take it for every list, and sort all the living.
+        Index("ix_clients_deleted_at", "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
         living_index(),
-        living_index("name"),
+        named_index("name"),
+        named_index("contact_person"),
         living_index("email"),
-        living_index("contact_person"),
         living_index("registered_at"),
         living_index("balance"),
         living_index("active_services"),
+        living_index("project_id"),
+        living_index("characterization_id"),
         living_index("project_id", "registered_at"),
         living_index("project_id", "characterization_id", "registered_at"),
         living_index("characterization_id", "registered_at"),
@@ -521,7 +546,7 @@ class Client(Versioned, Model):
         living_index("company_name"),
         living_index("verified_phone"),
         Index("ix_clients_registration_ip", "registration_ip"),
-    )
+    )  # fmt: skip
 
     @property
     def owner(self) -> ClientUser | None:
@@ -687,8 +712,39 @@ class Selection(Model):
     staff: Mapped[Staff] = relationship()
 
 
+class BulkChange(Model):
+    """Something that was done to many clients at once; its audit events carry its id, and it can be undone once.
+
+    `value` is what was set (an id, a code), `value_name` how that was called then; `changed` how many clients it
+    changed, `skipped` how many it left alone by reason (operations.bulk_changes.REASONS). An undoing is a change
+    of its own, which names in `undoes` what it takes back.
+    """
+
+    __tablename__ = "bulk_changes"
+    id: Mapped[int] = primary_key()
+    staff_id: Mapped[int] = reference("staff")
+    selection_id: Mapped[int | None] = reference("selections", required=False, on_delete="SET NULL")
+    action: Mapped[str] = text_column(60)
+    value: Mapped[str] = text_column(40)
+    value_name: Mapped[str] = text_column(200)
+    changed: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
+    skipped: Mapped[dict[str, int]] = document()
+    at: Mapped[datetime] = moment(default=True)
+    undoes_id: Mapped[int | None] = mapped_column(
+        sa.Integer, ForeignKey("bulk_changes.id", ondelete="RESTRICT"), unique=True
+    )
+
+    staff: Mapped[Staff] = relationship()
+    selection: Mapped[Selection | None] = relationship()
+    undoes: Mapped[BulkChange | None] = relationship(remote_side="BulkChange.id", back_populates="undone_by")
+    undone_by: Mapped[BulkChange | None] = relationship(back_populates="undoes", uselist=False)
+
+
 class ImportBatch(Model):
-    """One import. `status` is rehearsed, done or undone; `lines` keeps what the rehearsal said."""
+    """One import. `status` is rehearsed, done, dropped or undone.
+
+    `made_groups` are ids of groups that it made, `undone` says what became of it when it was taken back.
+    """
 
     __tablename__ = "import_batches"
     __audit__ = "clients"
@@ -705,8 +761,26 @@ class ImportBatch(Model):
     created_at: Mapped[datetime] = moment(default=True)
     done_at: Mapped[datetime | None] = moment(nullable=True)
     undone_at: Mapped[datetime | None] = moment(nullable=True)
+    made_groups: Mapped[list[int]] = document(list)
+    undone: Mapped[dict[str, Any]] = document()
 
     staff: Mapped[Staff | None] = relationship()
+
+
+class ImportChange(Model):
+    """What an import changed of a client that was here before, so that it can be taken back.
+
+    `before` and `after` are values by table and column, `after` also what was added: groups, a consent withdrawn.
+    """
+
+    __tablename__ = "import_changes"
+    id: Mapped[int] = primary_key()
+    batch_id: Mapped[int] = reference("import_batches", on_delete="CASCADE", index=False)
+    client_id: Mapped[int] = reference("clients", on_delete="CASCADE")
+    before: Mapped[dict[str, Any]] = document()
+    after: Mapped[dict[str, Any]] = document()
+
+    __table_args__ = (Index(None, "batch_id", "id"),)
 
 
 # Catalogue, services and money
@@ -1280,8 +1354,51 @@ class SavedFilter(Model):
     created_at: Mapped[datetime] = moment(default=True)
 
     owner: Mapped[Staff] = relationship()
+    state: Mapped[SavedFilterState | None] = relationship(passive_deletes="all")
 
     __table_args__ = (UniqueConstraint("owner_id", "name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SavedFilterState(Model):
+    """What workers have found out about a saved filter: how many match (no further than the tab shows), and
+    when its members were noted last; `…_due_at`: when to do so again. `is_too_large` to be watched.
+    """
+
+    __tablename__ = "saved_filter_states"
+    saved_filter_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("saved_filters.id", ondelete="CASCADE"), primary_key=True
+    )
+    count: Mapped[int | None] = mapped_column(sa.Integer)
+    count_due_at: Mapped[datetime | None] = moment(nullable=True)
+    members_due_at: Mapped[datetime | None] = moment(nullable=True)
+    members_at: Mapped[datetime | None] = moment(nullable=True)
+    is_too_large: Mapped[bool] = flag()
+
+
+saved_filter_watches = sa.Table(
+    "saved_filter_watches",
+    db.metadata,
+    sa.Column("saved_filter_id", ForeignKey("saved_filters.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("staff_id", ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+
+class SavedFilterMember(Model):
+    """A client that a watched filter matched. `since`: when it came in; NULL for those there from the start."""
+
+    __tablename__ = "saved_filter_members"
+    saved_filter_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("saved_filters.id", ondelete="CASCADE"), primary_key=True
+    )
+    client_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    since: Mapped[datetime | None] = moment(nullable=True)
+
+    __table_args__ = (Index(None, "saved_filter_id", "since"),)
 
 
 class IdempotencyKey(Model):

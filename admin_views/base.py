@@ -6,7 +6,7 @@ edit, selection and bulk actions, export, forms, permissions, the client scope a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ from admin_views.listing import (
     FROM_THE_END,
     PAGE_SIZES,
     ListRequest,
+    ManyRows,
     Page,
     address,
     capped_count,
@@ -40,12 +41,13 @@ from admin_views.listing import (
     sort_keys,
 )
 from admin_views.lookup import LookupPages
+from admin_views.rows import html_of
 from extensions import db
 from forms.converter import DeskConverter
 from models import Client
-from operations import filters
+from operations import filters, searching
 from operations.errors import OperationRefused
-from operations.filters import Filter, Part
+from operations.filters import Filter
 from web.access import Policy
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -111,6 +113,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             self.scope_column = "client_id"
         super().__init__(model, db, endpoint=self.module, url=f"/admin/{self.module}", **more)
         self.pk = sa.inspect(model).primary_key[0]
+        self.many = ManyRows()
         self.known_filters = {one.key: one for one in self._all_filters()}
 
     def _all_filters(self) -> list[Filter]:
@@ -153,7 +156,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         abort(403)
 
     def is_action_allowed(self, name: str) -> bool:
-        return any(one.name == name and current_user.may(one.permission) for one in self.bulk_actions)
+        return any(one.name == name and one.is_allowed() for one in self.bulk_actions)
 
     # Rows
 
@@ -213,12 +216,16 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         preferred = session.get("page_size") or current_user.preferences.get("page_size", 50)
         found = ListRequest.read(
             given, self.known_filters, sortable=self.sortable, default_sort=self.default_sort,
-            page_size=preferred if preferred in PAGE_SIZES else 50,
+            page_size=preferred if preferred in PAGE_SIZES else 50, choices=self.filter_choices(),
         )  # fmt: skip
         found.scope = self.scope()
         if fault := g.get("scope_fault"):
             found.asked.misunderstood.append(fault)
         return found
+
+    def filter_choices(self) -> Mapping[str, Sequence[tuple[str, str]]] | None:
+        """The records that filters offer, by key, where one question finds them all."""
+        return None
 
     def matching(self, asked: ListRequest) -> sa.Select[Any]:
         """All rows that match what was asked."""
@@ -231,12 +238,20 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         statement = self.matching(asked)
         page = Page()
         if not asked.asked.misunderstood:
-            keys = sort_keys(self.sort_column(asked.sort), self.pk)
-            page = fetch_page(statement, keys, asked)
-        count = 0 if asked.asked.misunderstood else capped_count(statement, self.pk)
-        rows = self.fetch_rows(page.ids) if page.ids else []
+            page = self.fetch_page(statement, asked)
+        count = 0 if asked.asked.misunderstood else self.count(statement, asked, page)
         self.remember_page_size(asked)
-        return self.render(self.list_template, page=self.list_context(asked, page, rows, count))
+        return self.render(self.list_template, page=self.list_context(asked, page, page.rows, count))
+
+    def count(self, statement: sa.Select[Any], asked: ListRequest, page: Page) -> int:
+        question = (asked.scope, *sorted(asked.asked.texts.items()))
+        return self.many.count(question, page, lambda: capped_count(statement, self.pk))
+
+    def fetch_page(self, statement: sa.Select[Any], asked: ListRequest) -> Page:
+        """One page of what `statement` selects, with its rows."""
+        page = fetch_page(statement, sort_keys(self.sort_column(asked.sort), self.pk), asked)
+        page.rows = self.fetch_rows(page.ids) if page.ids else []
+        return page
 
     def remember_page_size(self, asked: ListRequest) -> None:
         """A page size chosen in the address holds for the rest of the session; for good it is chosen in a form."""
@@ -255,10 +270,11 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def list_url(self, **changes: Any) -> str:
         """The list's address with some parameters changed; None takes one away."""
-        parameters = {
-            name: text for name, text in request.args.items() if text.strip() and name not in {"url", "login_as"}
-        }
-        return address(request.path, {**parameters, **changes})
+        if "list_parameters" not in g:
+            g.list_parameters = {
+                name: text for name, text in request.args.items() if text.strip() and name not in {"url", "login_as"}
+            }
+        return address(request.path, {**g.list_parameters, **changes})
 
     def shown_columns(self) -> list[str]:
         return list(self.column_list)
@@ -270,34 +286,58 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
     def list_context(self, asked: ListRequest, page: Page, rows: list[Any], count: int) -> dict[str, Any]:
         """What templates/admin/list.html reads."""
         names = self.shown_columns()
-        editable = self.editable_now() if self.may("edit") else set()
+        editable = self.editable_now() & set(names) if self.may("edit") else set()
+        headings = [self._heading(name, asked, name in editable) for name in names]
+        ticks = bool(rows) and self.can_tick()
+        filters_key = self.filters_key(asked)
+        preserved = self._preserved()
         return {
             "title": self.name,
-            "columns": [self._heading(name, asked, name in editable) for name in names],
-            "rows": [self._row(row, names, editable) for row in rows],
+            "columns": headings,
+            "rows": rows,
+            "rows_html": html_of(self, rows, headings, ticks=ticks),
+            "ticks": ticks,
             "pager": self._pager(asked, page, count),
             "chips": self._chips(asked),
             "clear_url": self.list_url(**dict.fromkeys([*self.known_filters, "after", "before"])),
-            "filter_fields": self._filter_fields(asked),
+            "filters": {"key": filters_key, "fields": lambda: self._filter_fields(asked)} if filters_key else None,
             "search": asked.asked.texts.get("search", "") if "search" in self.known_filters else None,
-            "preserved": self._preserved(),
+            "preserved": preserved,
+            "preserved_key": tuple(preserved),
             "tabs": self.list_tabs(),
-            "bulk": [one.button() for one in self.bulk_actions if current_user.may(one.permission)],
-            "row_tools": self.row_tools(),
+            "bar_key": (self.module, *self.bar_key(), *current_user.role.permissions),
+            "bulk": self.bulk_buttons,
+            "row_tools": self.row_tools,
             "create_url": self._with_scope(self.get_url(".create_view")) if self.may("create") else None,
             "create_label": self.create_label,
             "import_url": self.import_address if self.import_address and self.may("create") else None,
             "export_urls": self.export_urls() if self.may("export") else [],
-            "can_tick": True,
-            "matching": None,
             "count": count,
-            "action_url": address(self.get_url(".action_view"), dict(request.args.items())),
-            "empty": self._empty(asked),
+            "action_url": address(f"{self.url}/action/", dict(request.args.items())),
+            "empty": {} if rows else self._empty(asked),
             "errors": asked.asked.misunderstood,
-            "edit_spec": self.edit_spec(editable) if editable else None,
-            "update_url": self.get_url(".ajax_update") if editable else None,
+            "spec_key": (self.module, *sorted(editable), filters_key),
+            "edit_spec": lambda: self.edit_spec(editable),
+            "update_url": f"{self.url}/ajax/update/" if editable else None,
             "row_height": current_user.preferences.get("row_height", "comfortable"),
+            "page_size": asked.page_size,
+            "page_sizes": PAGE_SIZES,
         }
+
+    def bar_key(self) -> tuple[Hashable, ...]:
+        """What the toolbar depends on besides the permissions."""
+        return ()
+
+    def can_tick(self) -> bool:
+        """Whether there is anything to do with a row that is ticked."""
+        return bool(self.bulk_buttons() or self.row_tools())
+
+    def filters_key(self, asked: ListRequest) -> Hashable:
+        """All that the panel of filters depends on, its choices included; nothing where there are no filters."""
+        return tuple(
+            (field["key"], field["value"], *(tuple(option) for option in field["options"]))
+            for field in self._filter_fields(asked)
+        )
 
     def list_tabs(self) -> list[dict[str, Any]]:
         return []
@@ -334,18 +374,12 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             "link": name == self.title_column,
         }
 
-    def _row(self, row: Any, names: Sequence[str], editable: set[str]) -> dict[str, Any]:
-        return {
-            "id": row.id,
-            "url": f"{self.url}/details/?id={row.id}",
-            "version": getattr(row, "row_version", ""),
-            "title": self.row_title(row),
-            "cells": [self.cell(row, name) for name in names],
-            "edits": {name: self.raw_value(row, name) for name in names if name in editable},
-        }
-
     def row_title(self, row: Any) -> str:
         return f"#{row.id}"
+
+    def cell_writer(self, name: str) -> Callable[[Any], Any]:
+        """What writes the cells of one column."""
+        return lambda row: self.cell(row, name)
 
     def cell(self, row: Any, name: str) -> Any:
         """One cell of the list, escaped."""
@@ -628,10 +662,10 @@ class SearchColumns(Filter):
     def __init__(self, model: Any, names: Sequence[str]) -> None:
         super().__init__("search", _l("Search"))
         self.model = model
-        self.parts = [Part("search", "", getattr(model, name)) for name in names]
+        self.names = names
 
     def condition(self, value: str) -> Any:
-        likeness = [part.condition(value) for part in self.parts]
+        likeness = [searching.part_of(self.model, self.names, value)]
         with suppress(ValueError):
             likeness.append(self.model.id == filters.whole_number(value.removeprefix("#")))
         return sa.or_(*likeness)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from flask import abort, flash, g, redirect, request
+from flask import Response, abort, flash, g, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import format_decimal
@@ -21,25 +21,61 @@ from operations.errors import OperationRefused
 
 
 @dataclass(frozen=True)
+class Menu:
+    """Bulk actions that stand together in the toolbar; the one named «more» also takes what has no room."""
+
+    name: str
+    label: Any
+    icon: str
+
+    def button(self) -> dict[str, Any]:
+        return {"name": self.name, "label": self.label, "icon": self.icon}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a bulk action is carried out for: the selection, and how many rows it means now."""
+
+    selection: Selection
+    count: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a bulk action did, in words, and the id of the bulk change that can be undone, if there is one."""
+
+    text: str
+    undo: int | None = None
+
+
+@dataclass(frozen=True)
 class BulkAction:
     """Something that can be done to many rows at once.
 
-    `page` leads to the action's own form for a selection; without it the confirmation of this room is shown, with
-    the fields of `form`, the lines of `preview`, and the button `verb`; then `run` does it and says what was
-    done.
+    `permission` is what it takes, `besides` another right, where it takes both. `page` leads to the action's own
+    form for a selection; without it the confirmation of this room is shown, with the fields of `form`, the lines
+    of `preview`, and the button `verb`; then `run` does it and says what was done, or answers with a file.
+    Actions of one `menu` stand together behind its name in the toolbar. What changes nothing `repeats` as often as
+    its button is pressed; everything else is done once.
     """
 
     name: str
     label: Any
     icon: str
     permission: str
+    besides: str | None = None
+    menu: Menu | None = None
     danger: bool = False
+    repeats: bool = False
     page: Callable[[Selection], str] | None = None
     form: Callable[[], Any] | None = None
     preview: Callable[[Selection], list[str]] | None = None
     verb: Callable[[int], str] | None = None
-    run: Callable[[Selection, Any], str] | None = None
-    extras: dict[str, Any] = field(default_factory=dict)
+    run: Callable[[Chosen, Any], Report | Response] | None = None
+
+    def is_allowed(self) -> bool:
+        """Whether the person logged in may do this."""
+        return bool(current_user.may(self.permission) and (self.besides is None or current_user.may(self.besides)))
 
     def button(self) -> dict[str, Any]:
         return {"name": self.name, "label": self.label, "icon": self.icon, "danger": self.danger}
@@ -49,6 +85,22 @@ class BulkPages:
     """Adds `…/action/`, which takes what was selected, and `…/bulk/`, which confirms and does it."""
 
     bulk_actions: Sequence[BulkAction] = ()
+
+    def bulk_buttons(self) -> list[dict[str, Any]]:
+        """The toolbar of bulk actions: buttons, and menus with buttons in them, as this person may use them."""
+        found: list[dict[str, Any]] = []
+        menus: dict[str, list[dict[str, Any]]] = {}
+        for action in self.bulk_actions:
+            if not action.is_allowed():
+                continue
+            if action.menu is None:
+                found.append(action.button())
+                continue
+            if action.menu.name not in menus:
+                menus[action.menu.name] = []
+                found.append({**action.menu.button(), "actions": menus[action.menu.name]})
+            menus[action.menu.name].append(action.button())
+        return found
 
     @expose("/action/", methods=("POST",))
     def action_view(self) -> ResponseReturnValue:
@@ -70,7 +122,7 @@ class BulkPages:
         action = next((one for one in self.bulk_actions if one.name == name), None)
         if action is None:
             abort(404)
-        if not current_user.may(action.permission):
+        if not action.is_allowed():
             abort(403)
         return action
 
@@ -111,7 +163,7 @@ class BulkPages:
         count = selections.count(selection)
         if request.method == "POST" and (form is None or form.validate()):
             if request.form.get("count") == str(count):
-                return self._carry_out(action, selection, form)
+                return self._carry_out(action, selection, form, count)
             flash(_("Meanwhile a different number of rows is meant. Look at it again."), "warning")
         return self.render("admin/confirm.html", **self._confirmation(action, selection, form, count))  # type: ignore[attr-defined]
 
@@ -128,18 +180,21 @@ class BulkPages:
             )
         return found or abort(404)
 
-    def _carry_out(self, action: BulkAction, selection: Selection, form: Any) -> ResponseReturnValue:
+    def _carry_out(self, action: BulkAction, selection: Selection, form: Any, count: int) -> ResponseReturnValue:
         assert action.run is not None
         url = selection.url or f"{self.url}/"  # type: ignore[attr-defined]
         try:
-            selections.mark_used(selection)
-            said = action.run(selection, form)
+            if not action.repeats:
+                selections.mark_used(selection)
+            done = action.run(Chosen(selection, count), form)
             db.session.commit()
         except OperationRefused as refusal:
             db.session.rollback()
             flash(refusal.message, "error")
             return redirect(url)
-        flash(said, "success")
+        if isinstance(done, Response):
+            return done
+        flash(done.text, f"success undo:{done.undo}" if done.undo else "success")
         return redirect(url)
 
     def _confirmation(self, action: BulkAction, selection: Selection, form: Any, count: int) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from babel.numbers import format_currency
+from babel.numbers import get_currency_symbol, get_decimal_symbol, get_group_symbol, get_minus_sign_symbol
 from flask import url_for
-from flask_babel import format_date, format_datetime, format_decimal, get_locale, to_user_timezone
+from flask_babel import format_date, format_datetime, format_decimal, get_locale
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
@@ -38,24 +39,22 @@ def show(value: Any) -> Any:
     return escape(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
-def day(value: datetime | None) -> str:
-    """The day of a moment, in the viewer's zone; written the same in every language."""
-    return to_user_timezone(value).strftime("%d.%m.%Y") if value else ""
-
-
-def in_currency(amount: Decimal, currency: str) -> str:
+def in_currency(amount: Decimal, currency: str, locale: str | None = None) -> str:
     """An amount with its currency behind it, so that figures of a column stand under one another."""
-    return _in_currency(amount, currency, str(get_locale() or "en"))
+    symbol, minus, separators = _notation(currency, locale or str(get_locale() or "en"))
+    return f"{minus if amount < 0 else ''}{f'{abs(amount):,.2f}'.translate(separators)}\u00a0{symbol}"
 
 
-@lru_cache(maxsize=10_000)
-def _in_currency(amount: Decimal, currency: str, locale: str) -> str:
-    return format_currency(amount, currency, "#,##0.00\u00a0¤", locale=locale)
+@lru_cache(maxsize=1_000)
+def _notation(currency: str, locale: str) -> tuple[str, str, dict[int, str]]:
+    """The currency's sign, the minus, and what stands for comma and point, in a language."""
+    separators = {ord(","): get_group_symbol(locale), ord("."): get_decimal_symbol(locale)}
+    return get_currency_symbol(currency, locale), get_minus_sign_symbol(locale), separators
 
 
-def money(amount: Decimal, currency: str) -> Markup:
-    text = in_currency(amount, currency)
-    return Markup('<span class="money{}">{}</span>').format(" negative" if amount < 0 else "", text)
+def money(amount: Decimal, currency: str, locale: str | None = None) -> Markup:
+    text = escape(in_currency(amount, currency, locale))
+    return Markup(f'<span class="money{" negative" if amount < 0 else ""}">{text}</span>')  # noqa: S704
 
 
 @lru_cache(maxsize=1)
@@ -69,6 +68,11 @@ def badge(code: str, label: str, *, icon: str = "", color: str = "", title: str 
     tint = f" badge-{shade}" if shade in KNOWN_COLORS else ""
     picture = ICON.format(sprite(), icon) if icon else ""
     return BADGE.format(tint, code, title or label, picture, label)
+
+
+def badge_html(named: Mapping[str, str]) -> Markup:
+    """A badge from a dictionary as admin_views/client_badges.py makes it."""
+    return badge(named["code"], named["label"], icon=named["icon"], color=named["color"], title=named["title"])
 
 
 def link_to_client(client: Any) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -10,24 +10,26 @@ import sqlalchemy as sa
 from flask import abort, flash, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
-from flask_babel import format_decimal, ngettext, pgettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import pgettext
 from flask_login import current_user
 from markupsafe import Markup
-from sqlalchemy.orm import joinedload, load_only
 
-from admin_views import cells
+from admin_views import cells, client_rows
 from admin_views.base import ModuleView, needs
-from admin_views.bulk import BulkAction
+from admin_views.bulk_changes import BulkChangePages
 from admin_views.client_badges import badges_of
+from admin_views.client_bulk import CLIENT_ACTIONS
 from admin_views.imports import ImportPages
-from admin_views.listing import PAGE_SIZES
-from admin_views.login_as import LoginAsPages
+from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
+from admin_views.login_as import LoginAsPages, may_log_in_as_clients
+from admin_views.saved_filters import SavedFilterPages
 from extensions import db, now
-from forms.clients import CharacterizationForm, CreateClientForm, EditClientForm
-from models import Characterization, Client, PenaltyPoint, Project, Selection, Staff
-from operations import client_filters, clients, countries, deletion, filters, phones, selections
+from forms.base import one_field
+from forms.clients import CreateClientForm, EditClientForm
+from models import Client, PenaltyPoint, Project, Staff
+from operations import client_filters, clients, countries, deletion, filters, phones
 from operations.permissions import LIMITED_CLIENT_COLUMNS
 
 RECORDS = (
@@ -66,46 +68,7 @@ def _first_page(url: str) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-def _preview_characterization(selection: Selection) -> list[str]:
-    chosen = selections.client_ids(selection)
-    rows = db.session.execute(
-        sa.select(Characterization, sa.func.count(Client.id))
-        .join(Client, Client.characterization_id == Characterization.id)
-        .where(Client.id.in_(chosen))
-        .group_by(Characterization.id)
-    )
-    return [_("Now %(name)s: %(count)s", name=row[0], count=format_decimal(row[1])) for row in rows]
-
-
-def _set_characterization(selection: Selection, form: Any) -> str:
-    done = clients.set_characterization(
-        clients=selections.client_ids(selection),
-        characterization=form.characterization.data,
-        reason=form.characterization_reason.data,
-        by=_staff(),
-        now=now(),
-    )
-    return in_words(done)
-
-
-def in_words(done: clients.Done) -> str:
-    """What was done and what was skipped, and why."""
-    said = [ngettext("%(num)s client changed.", "%(num)s clients changed.", done.changed)]
-    said += [_("Skipped %(count)s: %(reason)s.", count=count, reason=reason) for reason, count in done.skipped.items()]
-    return " ".join(said)
-
-
-def _preview_deletion(selection: Selection) -> list[str]:
-    return [*deletion.impact(selections.client_ids(selection)).lines(),
-            _("They leave every list and can be restored for 30 days.")]  # fmt: skip
-
-
-def _delete(selection: Selection, _form: Any) -> str:
-    done = deletion.delete(clients=selections.client_ids(selection), now=now())
-    return ngettext("%(num)s client deleted.", "%(num)s clients deleted.", done.changed)
-
-
-class ClientsView(ImportPages, LoginAsPages, ModuleView):
+class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
     module = "clients"
     icon = "users"
     list_template = "admin/clients/list.html"
@@ -145,20 +108,15 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
     amount_columns = ("balance", "active_services")
     list_filters = tuple(client_filters.FILTERS.values())
     form_columns = ("name",)
-    bulk_actions = (
-        BulkAction("message", _l("Send message"), "send", "clients.message",
-                   page=lambda selection: f"/admin/mailings/new/?selection={selection.id}"),
-        BulkAction("set_characterization", _l("Characterization"), "heart", "clients.edit", form=lambda: CharacterizationForm(request.form),
-                   preview=_preview_characterization, run=_set_characterization,
-                   verb=lambda count: ngettext("Change %(num)s client", "Change %(num)s clients", count)),
-        BulkAction("delete", _l("Delete"), "trash", "clients.delete", danger=True, preview=_preview_deletion,
-                   run=_delete, verb=lambda count: ngettext("Delete %(num)s client", "Delete %(num)s clients", count)),
-    )  # fmt: skip
+    bulk_actions = CLIENT_ACTIONS
 
     # Rows
 
     def base_select(self) -> sa.Select[Any]:
         return super().base_select().where(Client.deleted_at.is_(None))
+
+    def matching(self, asked: Any) -> sa.Select[Any]:
+        return self.base_select().where(*client_filters.conditions(asked.asked))
 
     def sort_column(self, name: str) -> Any:
         return super().sort_column("characterization" if name == "properties" else name)
@@ -167,41 +125,40 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         chosen = [name for name in current_user.preferences.get("client_columns", ()) if name in self.column_list]
         return chosen or list(self.shown_by_default)
 
+    def fetch_page(self, statement: sa.Select[Any], asked: ListRequest) -> Page:
+        keys = sort_keys(self.sort_column(asked.sort), self.pk)
+        return fetch_page(statement, keys, asked, rows=client_rows.ROWS, values={"moment": now()})
+
     def fetch_rows(self, ids: Sequence[int]) -> list[Any]:
-        columns = [getattr(Client, name) for name in LIST_COLUMNS]
-        statement = (
-            sa.select(Client)
-            .where(Client.id.in_(ids))
-            .options(
-                load_only(*columns, raiseload=True),
-                joinedload(Client.project, innerjoin=True).load_only(Project.name, Project.currency),
-                joinedload(Client.characterization, innerjoin=True),
-            )
-        )
-        found = {row.id: row for row in db.session.scalars(statement)}
-        points = dict(
-            db.session.execute(
-                sa.select(PenaltyPoint.client_id, sa.func.sum(PenaltyPoint.points))
-                .where(PenaltyPoint.client_id.in_(ids), PenaltyPoint.expires_at > now())
-                .group_by(PenaltyPoint.client_id)
-            ).all()
-        )
-        for number, row in found.items():
-            row.shown_points = points.get(number, 0)
+        found = client_rows.rows_of(ids)
         return [found[number] for number in ids if number in found]
 
+    def filter_choices(self) -> dict[str, list[tuple[str, str]]]:
+        if "client_choices" not in g:
+            g.client_choices = client_filters.choices()
+        return dict(g.client_choices)
+
+    def filters_key(self, asked: Any) -> Hashable:
+        choices = tuple((key, *pairs) for key, pairs in self.filter_choices().items())
+        return (choices, *asked.asked.texts.items())
+
     def _filter_fields(self, asked: Any) -> list[dict[str, Any]]:
-        g.client_choices = client_filters.choices()
         texts = asked.asked.texts
         return [
             {"key": one.key, "label": one.label, "kind": one.kind, "value": texts.get(one.key, ""),
-             "options": g.client_choices.get(one.key) or one.options() or []}
+             "options": self.filter_choices().get(one.key) or one.options() or []}
             for one in self.known_filters.values() if one.key != "search"
         ]  # fmt: skip
 
+    def bar_key(self) -> tuple[Hashable, ...]:
+        return (may_log_in_as_clients(),)
+
+    def can_tick(self) -> bool:
+        return True
+
     def edit_spec(self, names: set[str]) -> dict[str, Any]:
         options = {
-            "characterization": g.client_choices["characterization"],
+            "characterization": self.filter_choices()["characterization"],
             "country": client_filters.FILTERS["country"].options(),
             "language": client_filters.FILTERS["language"].options(),
         }
@@ -210,22 +167,26 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
             name: {"kind": "select", "label": self.label_of(name), "options": options[name]}
             if name in options
             else {"kind": kinds.get(name, "text"), "label": self.label_of(name)}
-            for name in names & set(self.shown_columns())
+            for name in names
         }
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row.name}"
 
+    def cell_writer(self, name: str) -> Callable[[Any], Any]:
+        plain = super().cell
+        return client_rows.writer(name) or (lambda row: plain(row, name))
+
     def cell(self, row: Any, name: str) -> Any:
-        writer = CELLS.get(name)
-        return writer(row) if writer else super().cell(row, name)
+        write = client_rows.writer(name)
+        return write(row) if write else super().cell(row, name)
 
     def raw_value(self, row: Any, name: str) -> Any:
         return row.characterization_id if name == "characterization" else super().raw_value(row, name)
 
     def row_tools(self) -> list[dict[str, Any]]:
         tools: list[dict[str, Any]] = []
-        if current_user.may("clients.login_as"):
+        if may_log_in_as_clients():
             tools.append(
                 {
                     "label": _("Log in"),
@@ -266,6 +227,9 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         form = EditClientForm(request.form if request.method == "POST" else None, obj=obj)
         form.form_errors = []
         return form
+
+    def cell_form(self, record: Any, name: str) -> Any:
+        return one_field(EditClientForm, name)(request.form, obj=record)
 
     def validate_form(self, form: Any) -> bool:
         return bool(form.validate())
@@ -357,7 +321,7 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
         )
         owner = record.owner
         tools = []
-        if current_user.may("clients.login_as"):
+        if may_log_in_as_clients():
             tools.append({"label": _("Log in"), "icon": "login", "method": "post", "url": "/admin/clients/login-as/",
                           "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
         if current_user.may("clients.message"):
@@ -486,47 +450,13 @@ class ClientsView(ImportPages, LoginAsPages, ModuleView):
 
     def list_context(self, asked: Any, page: Any, rows: list[Any], count: int) -> dict[str, Any]:
         context = super().list_context(asked, page, rows, count)
-        shown = set(self.shown_columns())
+        shown = self.shown_columns()
+        context["shown_key"] = tuple(shown)
+        context |= self.tabs_context(context["tabs"], count)
         context["view_url"] = "/admin/clients/columns/"
+        context["bulk_changes_url"] = "/admin/clients/bulk-changes/"
         context["deleted_url"] = "/admin/clients/deleted/" if self.may("delete") else None
-        context["column_choices"] = [
+        context["column_choices"] = lambda: [
             {"name": name, "label": self.label_of(name), "shown": name in shown} for name in self.column_list
         ]
         return context
-
-
-LIST_COLUMNS = (
-    "id", "row_version", "name", "owner_username", "email", "contact_person", "verified_phone", "country", "language",
-    "project_id", "characterization_id", "note", "balance", "active_services", "is_suspended", "registered_at",
-    "referrer_id", "affiliate_program_id", "legal_status", "company_name",
-)  # fmt: skip
-
-_BADGES = Markup('<span class="badges">{}</span>')
-
-
-def _properties(row: Any) -> Markup:
-    shown = [
-        cells.badge(b["code"], b["label"], icon=b["icon"], color=b["color"], title=b["title"])
-        for b in badges_of(row, points=row.shown_points)
-    ]
-    return _BADGES.format(Markup("").join(shown)) if shown else Markup("")
-
-
-def _name(row: Any) -> Markup:
-    if not row.owner_username:
-        return Markup("{}").format(row.name)
-    return Markup('{} <span class="muted">({})</span>').format(row.name, row.owner_username)
-
-
-CELLS = {
-    "id": lambda row: row.id,
-    "name": _name,
-    "properties": _properties,
-    "project": lambda row: Markup("{}").format(row.project.name),
-    "characterization": lambda row: Markup("{}").format(row.characterization),
-    "country": lambda row: Markup("{}").format(countries.name(row.country)),
-    "verified_phone": lambda row: Markup("{}").format(phones.shown(row.verified_phone)) if row.verified_phone else "",
-    "balance": lambda row: cells.money(row.balance, row.project.currency),
-    "active_services": lambda row: row.active_services,
-    "registered_at": lambda row: cells.day(row.registered_at),
-}

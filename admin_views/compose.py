@@ -46,6 +46,8 @@ class ComposePages:
     def create_view(self) -> ResponseReturnValue:
         """The form for a message to the clients of a selection."""
         if not request.values.get("selection"):
+            if current_user.may("clients.message_all"):
+                return redirect("/admin/mailings/choose/")
             flash(_("Choose in the list who is to get the message."), "info")
             return redirect("/admin/clients/")
         return Composing(self, chosen_selection()).answer()

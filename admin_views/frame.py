@@ -14,8 +14,9 @@ from sqlalchemy.orm import joinedload
 from admin_views.cells import in_currency
 from admin_views.client_badges import badges_of
 from extensions import db, now
-from models import Client, PenaltyPoint, Staff, Ticket, TicketStatus
+from models import Client, PenaltyPoint, Staff
 from operations import filters, settings
+from operations.waiting import MOST_COUNTED
 from web.requests import is_staff_path
 
 
@@ -25,54 +26,67 @@ def everywhere() -> dict[str, Any]:
         return {}
     try:
         person = current_user._get_current_object()
-        frame = context(person) if isinstance(person, Staff) else {"language_url": "/admin/language"}
-        return {"brand_name": settings.get("provider_name"), **frame}
+        if not isinstance(person, Staff):
+            return {"brand_name": settings.get("provider_name"), "language_url": "/admin/language"}
+        waiting = g.frame_facts[1] if "frame_facts" in g else 0
+        return {"brand_name": settings.get("provider_name"), **context(person, waiting)}
     except SQLAlchemyError:
         # An error page is shown with or without a database.
         return {"brand_name": "Clientdesk"}
 
 
-def context(person: Staff) -> dict[str, Any]:
-    """What templates/layout/admin.html reads."""
+def context(person: Staff, waiting: int) -> dict[str, Any]:
+    """What templates/layout/admin.html reads; `waiting` tickets wait for staff."""
     return {
         "account": {"name": person.shown_name, "role": str(person.role), "url": "/admin/profile"},
-        "menu_groups": menu(person),
+        "menu": Menu(person, waiting),
         "language_url": "/admin/language",
         "logout_url": "/admin/logout",
         "home_url": "/admin/",
+        "search_url": "/admin/search/",
+        "keys_url": "/admin/keys/",
         "scope": g.get("scope_bar"),
         "scope_url": "/admin/clients/scope/",
     }
 
 
-def menu(person: Staff) -> list[dict[str, Any]]:
-    """The menu in groups: the modules that this person may see."""
-    home = {"label": _("Home"), "url": "/admin/", "icon": "home", "active": request.path == "/admin/", "count": None}
-    groups: list[dict[str, Any]] = [{"label": "", "items": [home]}]
-    waiting = tickets_waiting() if person.may("tickets.view") else ""
-    views = current_app.extensions["desk_views"]
-    for label, modules in current_app.extensions["desk_menu"]:
-        items = [
-            {
-                "label": views[module].name,
-                "url": f"/admin/{module}/",
-                "icon": views[module].icon,
-                "active": request.path.startswith(f"/admin/{module}/"),
-                "count": waiting if module == "tickets" else None,
-            }
-            for module in modules
-            if module in views and person.may(f"{module}.view")
-        ]
-        if items:
-            groups.append({"label": label, "items": items})
-    return groups
+class Menu:
+    """The menu of a person; `key` is all that it depends on."""
 
+    def __init__(self, person: Staff, waiting: int) -> None:
+        self.person = person
+        self.waiting = "99+" if waiting >= MOST_COUNTED else str(waiting or "")
+        self.key = (*request.path.split("/")[2:3], self.waiting, *person.role.permissions)
 
-def tickets_waiting() -> str:
-    """How many tickets wait for staff, counted no further than a hundred; empty for none."""
-    rows = sa.select(Ticket.id).where(Ticket.status == TicketStatus.WAITING_STAFF).limit(100).subquery()
-    count = db.session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
-    return "99+" if count > 99 else str(count or "")
+    def groups(self) -> list[dict[str, Any]]:
+        """The menu in groups: the modules that this person may see."""
+        home = {
+            "label": _("Home"),
+            "url": "/admin/",
+            "icon": "home",
+            "active": request.path == "/admin/",
+            "count": None,
+        }
+        groups: list[dict[str, Any]] = [{"label": "", "items": [home]}]
+        views = current_app.extensions["desk_views"]
+        for label, modules in current_app.extensions["desk_menu"]:
+            items = [
+                self._item(module, views[module])
+                for module in modules
+                if module in views and self.person.may(f"{module}.view")
+            ]
+            if items:
+                groups.append({"label": label, "items": items})
+        return groups
+
+    def _item(self, module: str, view: Any) -> dict[str, Any]:
+        return {
+            "label": view.name,
+            "url": f"/admin/{module}/",
+            "icon": view.icon,
+            "active": request.path.startswith(f"/admin/{module}/"),
+            "count": self.waiting if module == "tickets" else None,
+        }
 
 
 def load_scope() -> None:

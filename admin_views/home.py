@@ -10,10 +10,14 @@ from flask import abort, current_app, flash, g, redirect, request, session, url_
 from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView
 from flask_admin.base import expose
+from flask_babel import format_decimal
 from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
+from admin_views.keys import KeyPages
+from admin_views.saved_filters import address_of
+from admin_views.searching import SearchPages
 from config import LANGUAGES
 from extensions import db, now
 from forms.staff import LoginForm, PasswordForm, ProfileForm
@@ -24,11 +28,12 @@ from models import (
     Language,
     OutboundEmail,
     Project,
+    SavedFilter,
     Staff,
     Ticket,
     TicketStatus,
 )
-from operations import audit, authentication, impersonation
+from operations import audit, authentication, impersonation, saved_filters
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 from web.access import Policy
@@ -38,7 +43,7 @@ ANYONE = {"login"}
 WORKER_SILENCE = timedelta(minutes=2)
 
 
-class HomeView(AdminIndexView):
+class HomeView(SearchPages, KeyPages, AdminIndexView):
     """/admin/ and what belongs to nobody's module."""
 
     def __init__(self) -> None:
@@ -51,7 +56,7 @@ class HomeView(AdminIndexView):
     def index(self) -> ResponseReturnValue:
         """Home: what waits, and what is still worth setting."""
         return self.render("admin/home.html", greeting=_("Good day, %(name)s", name=current_user.shown_name),
-                           checklist=checklist(), cards=cards(), page_title=_("Home"))  # fmt: skip
+                           checklist=checklist(), cards=cards(), lists=watched_filters(), page_title=_("Home"))  # fmt: skip
 
     @expose("/login", methods=("GET", "POST"))
     def login(self) -> ResponseReturnValue:
@@ -216,3 +221,35 @@ def cards() -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def watched_filters() -> list[dict[str, Any]]:
+    """Who came into the saved filters that this person watches, a list for each."""
+    if not current_user.may("clients.view"):
+        return []
+    return [_watched(one) for one in saved_filters.watched(current_user._get_current_object(), now=now())]
+
+
+def _watched(one: saved_filters.Watched) -> dict[str, Any]:
+    url = address_of(one.saved)
+    rows = [
+        {"label": f"#{client.id} {client.name}", "url": f"/admin/clients/details/?id={client.id}"}
+        for client in one.newcomers
+    ]
+    if one.count > len(rows):
+        rows.append({"label": _("and %(count)s more", count=format_decimal(one.count - len(rows))), "url": url})
+    return {
+        "title": _("Came into «%(name)s» since yesterday", name=one.saved.name), "url": url, "rows": rows,
+        "empty": _why_empty(one.saved),
+    }  # fmt: skip
+
+
+def _why_empty(saved: SavedFilter) -> str:
+    if saved_filters.understood(saved).misunderstood:
+        return _("Something that this filter asks for is not there any more.")
+    if saved.state is not None and saved.state.is_too_large:
+        most = format_decimal(saved_filters.MOST_WATCHED)
+        return _("More than %(count)s clients match: too many to watch.", count=most)
+    if saved.state is None or saved.state.members_at is None:
+        return _("Watched from now on.")
+    return _("Nobody came.")

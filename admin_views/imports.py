@@ -14,10 +14,11 @@ from flask_login import current_user
 from werkzeug.datastructures import CombinedMultiDict
 
 from admin_views import cells
+from admin_views.import_undoing import UndoImportPages, batch_or_404, importer, refuse_a_scope
 from extensions import db, now
 from forms.imports import ConfirmImportForm, ImportForm
 from models import ImportBatch, Staff
-from operations import imports
+from operations import import_undoing, imports
 from operations.errors import OperationRefused
 from operations.import_messages import field_name, in_words, value_in_words
 from operations.import_report import OUTCOMES, Line
@@ -28,6 +29,7 @@ STATES = {
     imports.REHEARSED: lambda: _("Rehearsed"),
     imports.DONE: lambda: _("Brought in"),
     imports.DROPPED: lambda: _("Not confirmed"),
+    import_undoing.UNDONE: lambda: _("Taken back"),
 }
 COLORS = {"new": "good", "changed": "blue", "unchanged": "", "refused": "red"}
 
@@ -37,13 +39,7 @@ def directory() -> Path:
     return Path(current_app.config["SETTINGS"].data_dir) / "imports"
 
 
-def importer(view: Any) -> Any:
-    """Mark a page for those who may both create and edit clients: an import does both."""
-    view.needs = "clients.create"
-    return view
-
-
-class ImportPages:
+class ImportPages(UndoImportPages):
     """Adds `…/import/`, `…/import/N/` and `…/import/N/confirm/` to the clients' view."""
 
     @expose("/import/", methods=("GET", "POST"))
@@ -67,7 +63,20 @@ class ImportPages:
             "submit_label": _("Rehearse"),
             "cancel_url": self.get_url(".index_view"),  # type: ignore[attr-defined]
             "multipart": True,
-            "past": [_past(batch, self._address(batch)) for batch in imports.latest(PAST_IMPORTS)],
+            **self._past_imports(),
+        }
+
+    def _past_imports(self) -> dict[str, Any]:
+        """A page of the list of past imports."""
+        text = request.args.get("before", "")
+        before = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+        found = imports.latest(PAST_IMPORTS + 1, before=before)
+        shown = found[:PAST_IMPORTS]
+        older = f"{self.url}/import/?before={shown[-1].id}#past" if len(found) > PAST_IMPORTS else None  # type: ignore[attr-defined]
+        return {
+            "past": [_past(batch, self._address(batch)) for batch in shown],
+            "older_url": older,
+            "newest_url": f"{self.url}/import/#past" if before is not None else None,  # type: ignore[attr-defined]
         }
 
     def _address(self, batch: ImportBatch) -> str:
@@ -78,7 +87,7 @@ class ImportPages:
     def import_result(self, batch_id: int) -> ResponseReturnValue:
         """What becomes of each line."""
         _refuse_who_may_not_edit()
-        batch = _batch_or_404(batch_id)
+        batch = batch_or_404(batch_id)
         return self.render("admin/clients/import_result.html", **self._result_context(batch))  # type: ignore[attr-defined]
 
     def _result_context(self, batch: ImportBatch) -> dict[str, Any]:
@@ -91,7 +100,8 @@ class ImportPages:
         here = self._address(batch)
         return {
             "batch": batch,
-            "is_done": batch.status == imports.DONE,
+            "is_done": batch.status in {imports.DONE, import_undoing.UNDONE},
+            **self._undo_context(batch),
             "is_waiting": imports.is_waiting(batch, directory=directory()),
             "page_title": _("Import of %(name)s", name=batch.file_name),
             "crumb": (_("Import clients"), f"{self.url}/import/"),  # type: ignore[attr-defined]
@@ -112,15 +122,16 @@ class ImportPages:
     def confirm_import(self, batch_id: int) -> ResponseReturnValue:
         """Bring in what was rehearsed."""
         _refuse_who_may_not_edit()
-        batch = _batch_or_404(batch_id)
+        batch = batch_or_404(batch_id)
         back = f"{self.url}/import/{batch_id}/"  # type: ignore[attr-defined]
         skip_bad = ConfirmImportForm(request.form).skip_bad.data
         try:
+            refuse_a_scope()
             counts = imports.confirm(batch, skip_bad=skip_bad, now=now(), directory=directory())
             db.session.commit()
         except imports.ImportStopped as stopped:
             db.session.rollback()
-            _batch_or_404(batch_id).counts = stopped.counts
+            batch_or_404(batch_id).counts = stopped.counts
             db.session.commit()
             flash(stopped.message, "error")
             return redirect(f"{back}?outcome=refused")
@@ -136,12 +147,6 @@ class ImportPages:
 def _refuse_who_may_not_edit() -> None:
     if not current_user.may("clients.edit"):
         abort(403)
-
-
-def _batch_or_404(batch_id: int) -> ImportBatch:
-    if batch_id >= 2**31:
-        abort(404)
-    return db.session.get(ImportBatch, batch_id) or abort(404)
 
 
 def _rehearsed(form: ImportForm) -> int | None:
@@ -215,6 +220,8 @@ def _past(batch: ImportBatch, url: str) -> dict[str, Any]:
         "source": batch.source,
         "staff": batch.staff.shown_name if batch.staff else "",
         "when": cells.show(batch.done_at or batch.created_at),
+        "number": batch.id,
+        "undone": cells.show(batch.undone_at) if batch.undone_at else "",
         "state": STATES.get(batch.status, lambda: batch.status)(),
         "counts": {outcome: format_decimal(batch.counts.get(outcome, 0)) for outcome in OUTCOMES},
     }

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response, abort, jsonify, request
 from flask_admin.base import expose
 from flask_babel import gettext as _
+from markupsafe import escape
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 from wtforms import BooleanField, DateField, SelectField, TextAreaField
@@ -68,10 +69,15 @@ class InlinePages:
             return _refused(_("Somebody else has changed this row meanwhile. Reload the page to see it."), 409)
         return self._update_cell(record, name)
 
-    def _update_cell(self, record: Any, name: str) -> Response:
+    def cell_form(self, record: Any, name: str) -> Any:
+        """The form of one column of `record`."""
         form = self.edit_form(obj=record)  # type: ignore[attr-defined]
         for other in [field.name for field in form if field.name != name]:
             del form[other]
+        return form
+
+    def _update_cell(self, record: Any, name: str) -> Response:
+        form = self.cell_form(record, name)
         if isinstance(form[name], BooleanField):
             form[name].data = request.form[name] in {"1", "y", "true", "on"}
         if not form.validate():
@@ -81,6 +87,7 @@ class InlinePages:
                 form.populate_obj(record)
                 self.on_model_change(form, record, False)  # type: ignore[attr-defined]
             db.session.flush()
+            answer = self._cell_now(record.id, name)
             db.session.commit()
         except OperationRefused as refusal:
             db.session.rollback()
@@ -91,9 +98,12 @@ class InlinePages:
         except StaleDataError:
             db.session.rollback()
             return _refused(_("Somebody else has changed this row meanwhile. Reload the page to see it."), 409)
-        row = self.fetch_rows([record.id])[0]  # type: ignore[attr-defined]
+        return answer
+
+    def _cell_now(self, number: int, name: str) -> Response:
+        row = self.fetch_rows([number])[0]  # type: ignore[attr-defined]
         return jsonify(
-            html=str(self.cell(row, name)),  # type: ignore[attr-defined]
+            html=str(escape(self.cell(row, name))),  # type: ignore[attr-defined]
             value=self.raw_value(row, name),
             version=getattr(row, "row_version", ""),
         )

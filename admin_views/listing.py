@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,12 +21,13 @@ import sqlalchemy as sa
 from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
 
-from extensions import Labelled, Money, UTCDateTime, db
+from extensions import Labelled, Money, UTCDateTime, plain_rows
 from operations import filters
 from operations.filters import Asked, Filter
 
 PAGE_SIZES = (20, 50, 100)
 COUNTED_UP_TO = 10_000
+MOST_QUESTIONS, SECONDS_KNOWN = 1_000, 60
 LIST_PARAMETERS = ("sort", "page_size", "after", "before", "client", "url", "login_as")
 FROM_THE_END = "end"
 
@@ -51,9 +53,10 @@ class ListRequest:
         sortable: Sequence[str],
         page_size: int,
         default_sort: str,
+        choices: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> ListRequest:
         """Understand `parameters`; what is not understood is listed in `asked.misunderstood`."""
-        asked = filters.read(parameters, known, known=LIST_PARAMETERS)
+        asked = filters.read(parameters, known, known=LIST_PARAMETERS, choices=choices)
         given = {name: text.strip() for name, text in parameters if text.strip()}
         request = cls(asked, page_size=page_size, after=given.get("after", ""), before=given.get("before", ""))
         request._read_sort(given.get("sort", default_sort), sortable)
@@ -78,9 +81,10 @@ class ListRequest:
 
 @dataclass
 class Page:
-    """One page of ids, and whether there is more on either side."""
+    """One page of ids, and whether there is more on either side. `rows` are what was read along with the ids."""
 
     ids: list[int] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
     first: list[Any] = field(default_factory=list)
     last: list[Any] = field(default_factory=list)
     has_previous: bool = False
@@ -97,27 +101,51 @@ def sort_keys(column: Any, pk: Any) -> list[Any]:
     return [sa.case((column.is_(None), 0), else_=1), column, pk] if nullable else [column, pk]
 
 
-def fetch_page(statement: sa.Select[Any], keys: list[Any], request: ListRequest) -> Page:
-    """The ids of the page asked for. `statement` selects nothing yet; `keys` end with the id."""
+def fetch_page(
+    statement: sa.Select[Any],
+    keys: list[Any],
+    request: ListRequest,
+    *,
+    rows: sa.Select[Any] | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> Page:
+    """The page asked for. `statement` selects nothing yet; `keys` end with the id.
+
+    With `rows`, a statement that reads rows of the same table with the parameters `values`, they are read in the
+    same breath.
+    """
     backwards = bool(request.before)
     descending = request.descending != backwards
     cursor = request.before if backwards else request.after
     if cursor and cursor != FROM_THE_END:
         try:
-            values = decode_cursor(cursor, keys)
+            place = decode_cursor(cursor, keys)
         except ValueError:
             request.asked.misunderstood.append(_("The address of this page is not complete. This is the first page."))
             return Page()
-        statement = statement.where(_beyond(keys, values, descending))
+        statement = statement.where(_beyond(keys, place, descending))
     order = [key.desc() if descending else key.asc() for key in keys]
-    rows = db.session.execute(statement.with_only_columns(*keys).order_by(*order).limit(request.page_size + 1)).all()
-    more = len(rows) > request.page_size
-    rows = rows[: request.page_size]
+    ids = statement.with_only_columns(*keys).order_by(*order).limit(request.page_size + 1)
+    found = plain_rows(ids if rows is None else _joined(ids, rows, keys, descending), values).all()
+    more = len(found) > request.page_size
+    found = list(found[: request.page_size])
     if backwards:
-        rows.reverse()
-    page = Page(ids=[row[-1] for row in rows])
-    if rows:
-        page.first, page.last = list(rows[0]), list(rows[-1])
+        found.reverse()
+    return _page(found, len(keys), rows is not None, cursor, more, backwards)
+
+
+def _joined(ids: sa.Select[Any], rows: sa.Select[Any], keys: list[Any], descending: bool) -> sa.Select[Any]:
+    """`rows` of those `ids`, in their order; the values of the keys stand last in each row."""
+    page = ids.subquery("page")
+    names = list(page.c)
+    order = [column.desc() if descending else column.asc() for column in names]
+    return rows.add_columns(*names).join(page, names[-1] == keys[-1]).order_by(None).order_by(*order)
+
+
+def _page(found: list[Any], width: int, with_rows: bool, cursor: str, more: bool, backwards: bool) -> Page:
+    page = Page(ids=[row[-1] for row in found], rows=found if with_rows else [])
+    if found:
+        page.first, page.last = list(found[0])[-width:], list(found[-1])[-width:]
     page.has_previous = more if backwards else bool(cursor)
     page.has_next = (cursor != FROM_THE_END) if backwards else more
     return page
@@ -216,7 +244,29 @@ READERS: tuple[tuple[Any, Any], ...] = (
 def capped_count(statement: sa.Select[Any], pk: Any) -> int:
     """How many rows match, counted no further than one past the limit."""
     rows = statement.with_only_columns(pk).order_by(None).limit(COUNTED_UP_TO + 1).subquery()
-    return db.session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
+    return int(plain_rows(sa.select(sa.func.count()).select_from(rows)).scalar_one())
+
+
+class ManyRows:
+    """Which questions were found to have more rows than are counted; so they are not counted anew for every page.
+
+    What is known is forgotten after a minute, and each process finds out for itself.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, float] = {}
+
+    def count(self, question: Hashable, page: Page, count: Callable[[], int]) -> int:
+        """The number of rows; one past the limit where that was known. A page that has all its rows is counted."""
+        is_all_here = not page.has_previous and not page.has_next
+        if not is_all_here and self._known.get(question, 0) > time.monotonic():
+            return COUNTED_UP_TO + 1
+        found = count()
+        if found > COUNTED_UP_TO:
+            if len(self._known) >= MOST_QUESTIONS:
+                self._known.clear()
+            self._known[question] = time.monotonic() + SECONDS_KNOWN
+        return found
 
 
 def count_in_words(count: int) -> str:

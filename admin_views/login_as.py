@@ -8,10 +8,14 @@ import sqlalchemy as sa
 from flask import abort, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
+from wtforms import TextAreaField
 
 from admin_views.base import needs
 from extensions import db, now
+from forms.base import Form
 from models import Client, ClientUser, Impersonation, SessionKind, Staff
 from operations import impersonation
 from operations.errors import OperationRefused
@@ -30,8 +34,11 @@ class LoginAsPages:
     def login_as(self) -> ResponseReturnValue:
         """Open the client's panel in a session of its own; the staff session stays as it is.
 
-        A client user's own session in the same browser goes on in the table, but its cookie is replaced.
+        A client user's own session in the same browser goes on in the table, but its cookie is replaced. Where
+        the settings demand a reason, one that is missing is asked for.
         """
+        if not impersonation.is_offered():
+            abort(404)
         client = _client(_number("id"))
         user = _user(client) if request.form.get("user") else None
         staff = db.session.get_one(Staff, current_user.id)
@@ -47,9 +54,41 @@ class LoginAsPages:
             )
         except OperationRefused as refusal:
             db.session.rollback()
+            if refusal.field == "reason":
+                return self._ask_why(client, user, refusal)
             _write_down(staff, client, user, refusal.message)
             abort(403, refusal.message)
         return _enter(stay)
+
+    def _ask_why(self, client: Client, user: ClientUser | None, refusal: OperationRefused) -> ResponseReturnValue:
+        """The page that asks for the reason; it says what is wrong with one that was given."""
+        form = ReasonForm(request.form)
+        if "reason" in request.form:
+            form.reason.errors = [refusal.message]
+        back = impersonation.admin_address(request.form.get("url", ""))
+        hidden = {"id": client.id, "url": back, **({"user": user.id} if user else {})}
+        page = self.render(  # type: ignore[attr-defined]
+            "admin/confirm.html",
+            form=form,
+            page_title=_("Log in as %(name)s", name=client.name),
+            question=_("Why do you open this client's panel? The client will read it."),
+            hidden=hidden,
+            verb=_("Log in"),
+            cancel_url=back,
+            action_url="/admin/clients/login-as/",
+        )
+        return page, 400
+
+
+class ReasonForm(Form):
+    """Why a staff member opens a client's panel."""
+
+    reason = TextAreaField(_l("Reason"), render_kw={"maxlength": impersonation.REASON_MOST})
+
+
+def may_log_in_as_clients() -> bool:
+    """Whether the person logged in is offered the way into clients' panels."""
+    return bool(current_user.may("clients.login_as")) and impersonation.is_offered()
 
 
 def _enter(stay: Impersonation) -> ResponseReturnValue:

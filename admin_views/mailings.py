@@ -19,6 +19,7 @@ from sqlalchemy.orm import joinedload
 from admin_views import cells, files
 from admin_views.base import ModuleView, needs
 from admin_views.compose import ComposePages
+from admin_views.recipients import RecipientPages, new_message_button
 from config import LANGUAGES
 from extensions import db, now
 from models import (
@@ -55,7 +56,7 @@ def state(value: Any) -> Markup:
     return cells.badge(value.value, str(value.label), color=COLORS.get(value.value, ""))
 
 
-class MailingsView(ComposePages, ModuleView):
+class MailingsView(ComposePages, RecipientPages, ModuleView):
     module = "mailings"
     icon = "send"
     can_create = can_edit = can_delete = False
@@ -84,6 +85,9 @@ class MailingsView(ComposePages, ModuleView):
     empty_text = _l("Tick clients in the list, or filter it, and press «Send message».")
     # Which client a mailing went to stands in its recipients.
     scope_column = "id"
+
+    def list_context(self, asked: Any, page: Any, rows: list[Any], count: int) -> dict[str, Any]:
+        return super().list_context(asked, page, rows, count) | new_message_button()
 
     def scope_condition(self, client_id: int) -> Any:
         return Mailing.id.in_(sa.select(MailingRecipient.mailing_id).where(MailingRecipient.client_id == client_id))

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import BaseView
 from flask_admin.base import expose
 from flask_babel import gettext as _
-from wtforms import StringField
+from wtforms import BooleanField, StringField
 
 from extensions import db
 from forms.base import Form
@@ -31,21 +31,23 @@ class SettingsView(BaseView):
     @expose("/", methods=("GET", "POST"))
     def index_view(self) -> ResponseReturnValue:
         """All settings in one form."""
-        values = {code: str(value) for code, value in settings.all_values().items()}
+        values = {
+            code: value if isinstance(value, bool) else str(value) for code, value in settings.all_values().items()
+        }
         form = _form(request.form if request.method == "POST" else None, values)
         if request.method == "POST" and self._save(form):
             flash(_("Saved."), "success")
             return redirect("/admin/settings/")
         return self.render(
             "admin/form.html", form=form, page_title=_("Settings"), submit_label=_("Save"), cancel_url="/admin/",
-            sections=[{"title": "", "help": "", "fields": list(settings.KINDS)}],
+            sections=sections(),
         )  # fmt: skip
 
     def _save(self, form: Any) -> bool:
         clean: dict[str, Any] = {}
         for code, kind in settings.KINDS.items():
             try:
-                clean[code] = kind.clean(form[code].data or "")
+                clean[code] = kind.clean(str(form[code].data or ""))
             except OperationRefused as refusal:
                 form[code].errors = [refusal.message]
         if len(clean) < len(settings.KINDS):
@@ -56,8 +58,25 @@ class SettingsView(BaseView):
         return True
 
 
-def _form(posted: Any, values: dict[str, str]) -> Any:
-    fields = {code: StringField(kind.label, description=kind.help) for code, kind in settings.KINDS.items()}
+def sections() -> list[dict[str, Any]]:
+    """The settings by what they are about; those of no group come first."""
+    login_as = [code for code in settings.KINDS if code.startswith("impersonation_")]
+    rest = [code for code in settings.KINDS if code not in login_as]
+    return [
+        {"title": _("In general"), "help": "", "fields": rest},
+        {
+            "title": _("Login as a client"),
+            "help": _("How staff enter clients' panels in their place."),
+            "fields": login_as,
+        },
+    ]
+
+
+def _form(posted: Any, values: dict[str, Any]) -> Any:
+    fields = {
+        code: (BooleanField if isinstance(kind, settings.Switch) else StringField)(kind.label, description=kind.help)
+        for code, kind in settings.KINDS.items()
+    }
     form = type("SettingsForm", (Form,), fields)(posted, data=values)
     form.form_errors = []
     return form

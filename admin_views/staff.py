@@ -14,6 +14,7 @@ from wtforms.validators import Optional
 from admin_views.base import ModuleView
 from extensions import db
 from forms.clients import Email
+from forms.fields import LongList
 from models import Role, Staff
 from operations import staff as staff_operations
 from operations.filters import Record
@@ -40,7 +41,11 @@ class StaffView(ModuleView):
     form_overrides = {"time_zone": SelectField}
     form_args = {
         "email": {"validators": [Optional(), Email()]},
-        "time_zone": {"choices": lambda: [(zone, zone) for zone in sorted(available_timezones())], "validators": []},
+        "time_zone": {
+            "choices": lambda: [(zone, zone) for zone in sorted(available_timezones())],
+            "validators": [],
+            "widget": LongList(),
+        },
     }
     list_filters = (Record("role", _l("Role"), Staff.role_id, Role),)
     searched = ("username", "full_name", "email")

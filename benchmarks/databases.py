@@ -154,7 +154,17 @@ class Store:
             pid_file.unlink()
         # One that somebody else has started is left to him.
         self._started = not pid_file.exists()
+        if self._started:
+            self._make_anew()
         postgres.ensure_running(self._server)
+
+    def _make_anew(self) -> None:
+        """Forget a server that was made with other rules for letters, and so with other indexes of parts of words."""
+        kept, rules = self._server.with_name("rules"), " ".join(postgres.LOCALE)
+        if self._server.exists() and (not kept.exists() or kept.read_text() != rules):
+            for left in (self._server, *self.directory.glob("postgresql_*")):
+                shutil.rmtree(left)
+        kept.write_text(rules)
 
     def _answers(self) -> bool:
         try:

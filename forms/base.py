@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import wtforms
@@ -14,3 +15,10 @@ class Form(wtforms.Form):
     class Meta:
         def get_translations(self, form: Any) -> Any:
             return translations
+
+
+@lru_cache(maxsize=256)
+def one_field(form: type[wtforms.Form], name: str) -> type[wtforms.Form]:
+    """The form with one field of `form` alone, so that the others need not be made."""
+    others = {field: None for field in dir(form) if field != name and hasattr(getattr(form, field), "_formfield")}
+    return type(f"{form.__name__}_{name}", (form,), others)

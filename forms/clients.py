@@ -6,7 +6,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext
-from wtforms import BooleanField, PasswordField, StringField, TextAreaField
+from wtforms import BooleanField, PasswordField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, EqualTo, InputRequired, Length, StopValidation
 
 from forms.base import Form
@@ -123,3 +123,27 @@ class CharacterizationForm(Form):
 
     characterization = RecordField(_l("Characterization"), model=Characterization)
     characterization_reason = line(_l("Why"), 500)
+
+
+class GroupForm(Form):
+    """Which group clients are put into, or taken out of."""
+
+    group = RecordField(_l("Group"), model=ClientGroup)
+
+
+class ProjectForm(Form):
+    """Which project clients are moved to."""
+
+    project = RecordField(_l("Project"), model=Project, only_active=True)
+
+
+class LanguageForm(Form):
+    """In which language clients are written to."""
+
+    language = EnumField(_l("Interface language"), kind=Language)
+
+
+class FileForm(Form):
+    """As what kind of file clients are exported."""
+
+    format = SelectField(_l("File"), choices=lambda: [("csv", "CSV"), ("xlsx", "XLSX")], default="csv")

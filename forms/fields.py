@@ -6,16 +6,17 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import get_locale, get_timezone
 from flask_babel import gettext as _
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from wtforms import Field, SelectField, SelectMultipleField
 from wtforms.fields.choices import Choice
 from wtforms.validators import StopValidation
-from wtforms.widgets import DateTimeLocalInput, TextInput
+from wtforms.widgets import DateTimeLocalInput, Select, TextInput, html_params
 
 from config import LANGUAGES
 from extensions import LabelledEnum, db
@@ -42,6 +43,25 @@ class PlainText:
         text = field.data or ""
         if CONTROL.search(text) or (self.one_line and "\n" in text):
             raise StopValidation(_("This contains a character that cannot be kept."))
+
+
+class LongList(Select):
+    """A select of very many fixed choices, a country say. To write them one by one takes longer than the page."""
+
+    def __call__(self, field: Any, **attributes: Any) -> Markup:
+        attributes.setdefault("id", field.id)
+        for name in self.validation_attrs:
+            if getattr(field.flags, name, None):
+                attributes.setdefault(name, True)
+        options = _as_options(tuple((str(one.value), str(one.label)) for one in field.iter_choices()))
+        chosen = f'value="{escape("" if field.data is None else field.data)}">'
+        options = options.replace(f"<option {chosen}", f"<option selected {chosen}", 1)
+        return Markup(f"<select {html_params(name=field.name, **attributes)}>{options}</select>")  # noqa: S704  All of it is escaped.
+
+
+@lru_cache(maxsize=16)
+def _as_options(choices: tuple[tuple[str, str], ...]) -> str:
+    return "".join(f'<option value="{escape(value)}">{escape(label)}</option>' for value, label in choices)
 
 
 class EnumField(SelectField):
@@ -77,6 +97,8 @@ class EnumField(SelectField):
 
 class CountryField(SelectField):
     """A country, ISO 3166 alpha-2."""
+
+    widget = LongList()
 
     def __init__(self, label: Any = None, validators: Any = None, **more: Any) -> None:
         super().__init__(label, validators, choices=self._options, validate_choice=False, **more)

@@ -10,6 +10,7 @@ from wtforms import HiddenField, PasswordField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, InputRequired, Length
 
+from forms.fields import LongList
 from models import Language
 from operations.errors import OperationRefused
 from operations.passwords import CLIENT_LENGTH, MAXIMUM_LENGTH
@@ -95,4 +96,4 @@ class ProfileForm(RefusableForm):
     full_name = StringField(_l("Full name"), [Length(max=200)], render_kw={"autocomplete": "name"})
     phone = StringField(_l("Phone"), [Length(max=40)], render_kw={"autocomplete": "tel", "type": "tel"})
     language = SelectField(_l("Language"), choices=[SelectChoice(each.value, each.label) for each in Language])
-    time_zone = SelectField(_l("Time zone"))
+    time_zone = SelectField(_l("Time zone"), widget=LongList())

@@ -10,7 +10,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, InputRequired, Length, Optional
 
 from forms.clients import Email
-from forms.fields import EnumField, PlainText, tidy
+from forms.fields import EnumField, LongList, PlainText, tidy
 from forms.panel import RefusableForm
 from models import Language
 from operations.passwords import MAXIMUM_LENGTH
@@ -38,7 +38,9 @@ class ProfileForm(RefusableForm):
         _l("E-mail"), [Optional(), Email()], filters=[tidy], description=_l("Tests of messages are sent to it.")
     )
     language = EnumField(_l("Language"), kind=Language)
-    time_zone = SelectField(_l("Time zone"), choices=lambda: [(zone, zone) for zone in sorted(available_timezones())])
+    time_zone = SelectField(
+        _l("Time zone"), widget=LongList(), choices=lambda: [(zone, zone) for zone in sorted(available_timezones())]
+    )
     row_height = RadioField(
         _l("Rows of lists"), choices=[SelectChoice("comfortable", _l("Comfortable")), SelectChoice("compact", _l("Compact"))],
         default="comfortable",

@@ -9,6 +9,9 @@ from sqlalchemy.types import TypeDecorator
 database = current_app.extensions["migrate"].db
 
 
+OF_ONE_ENGINE = {"ix_clients_search_text", "ix_clients_name_part", "ix_clients_facets"}
+
+
 def render_item(kind, item, _autogen_context):
     """Write our own column types as what they are in the table, so that old migrations need no code of today."""
     if kind == "type" and type(item).__module__ == "extensions" and isinstance(item, TypeDecorator):
@@ -17,10 +20,10 @@ def render_item(kind, item, _autogen_context):
 
 
 def include_name(name, kind, _parents):
-    """Leave alone what only one engine has for searching: SQLite's tables, PostgreSQL's indexes of triples."""
+    """Leave alone what only one engine has to find rows by: SQLite's tables, PostgreSQL's indexes of triples."""
     if kind == "table":
-        return name is None or not name.startswith("client_search")
-    return not (kind == "index" and name in {"ix_clients_search_text", "ix_clients_name_part"})
+        return name is None or "_search" not in name
+    return not (kind == "index" and (name in OF_ONE_ENGINE or name.endswith("_parts")))
 
 
 def run() -> None:

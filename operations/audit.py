@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.orm.interfaces import MANYTOONE
 
-from extensions import db, now
+from extensions import Model, db, now, rows_changed
 from models import AuditEvent, ClientUser, Staff
 
 UNRECORDED = frozenset({"row_version", "search_text", "usernames", "owner_username", "balance", "active_services",
@@ -96,34 +97,43 @@ def record_many(
     rows: Any,
     field: str | None = None,
     after: Any = None,
-) -> None:
-    """Write an event for each of `rows`, with one statement, before or after the change to them.
+    bulk_change_id: int | None = None,
+) -> int:
+    """Write an event for each of `rows`, with one statement, before or after the change to them; how many.
 
-    `rows` selects (record id, client id, old value of `field` as JSON); `after` is the new value, the same
-    for all. The old value must be selected before it is changed.
+    `rows` selects (record id, client id, old values as JSON, new values as JSON), the last two where there are
+    any. Instead of the new values of each, `after` is the new value of `field`, the same for all. Old values
+    must be selected before they are changed.
     """
     actor = current_actor()
     source = rows.subquery()
-    ids, clients, *old = source.c
-    before = old[0] if old else sa.literal({}, type_=AuditEvent.before.type)
-    columns = [
-        sa.literal(now(), type_=AuditEvent.at.type),
-        sa.literal(actor.staff_id, type_=sa.Integer),
-        sa.literal(actor.client_user_id, type_=sa.Integer),
-        sa.literal(actor.impersonation_id, type_=sa.Integer),
-        sa.literal(actor.name),
-        sa.literal(actor.ip),
-        sa.literal(actor.request_id),
-        sa.literal(module),
-        ids,
-        clients,
-        sa.literal(action),
-        before,
-        sa.literal({field: plain(after)} if field else {}, type_=AuditEvent.after.type),
-    ]
-    names = ["at", "staff_id", "client_user_id", "impersonation_id", "actor", "ip", "request_id", "module",
-             "record_id", "client_id", "action", "before", "after"]  # fmt: skip
-    db.session.execute(sa.insert(AuditEvent).from_select(names, sa.select(*columns), include_defaults=False))
+    ids, clients, *values = source.c
+    same_for_all = sa.literal({field: plain(after)} if field else {}, type_=AuditEvent.after.type)
+    columns = {
+        "at": sa.literal(now(), type_=AuditEvent.at.type),
+        "staff_id": sa.literal(actor.staff_id, type_=sa.Integer),
+        "client_user_id": sa.literal(actor.client_user_id, type_=sa.Integer),
+        "impersonation_id": sa.literal(actor.impersonation_id, type_=sa.Integer),
+        "actor": sa.literal(actor.name),
+        "ip": sa.literal(actor.ip),
+        "request_id": sa.literal(actor.request_id),
+        "module": sa.literal(module),
+        "record_id": ids,
+        "client_id": clients,
+        "action": sa.literal(action),
+        "before": values[0] if values else sa.literal({}, type_=AuditEvent.before.type),
+        "after": values[1] if len(values) > 1 else same_for_all,
+        "bulk_change_id": sa.literal(bulk_change_id, type_=sa.Integer),
+    }
+    chosen = sa.select(*columns.values())
+    return rows_changed(sa.insert(AuditEvent).from_select(list(columns), chosen, include_defaults=False))
+
+
+def clients_of(bulk_change_id: int) -> sa.Select[Any]:
+    """The ids of the clients that a bulk change changed, by its events."""
+    return sa.select(AuditEvent.record_id).where(
+        AuditEvent.bulk_change_id == bulk_change_id, AuditEvent.module == "clients"
+    )
 
 
 def plain(value: Any) -> Any:
@@ -168,6 +178,9 @@ def _event_values(
 # What objects change is noticed at the flush: the old values just before it, the new ids just after.
 
 
+AUDIT: Any = AuditEvent.__table__
+
+
 @event.listens_for(OrmSession, "before_flush")
 def _notice(session: OrmSession, _context: Any, _instances: Any) -> None:
     noticed = session.info.setdefault("noticed", [])
@@ -195,17 +208,22 @@ def _write(session: OrmSession, context: Any) -> None:
             record_id=_record_of(row),
             client_id=_client_of(row),
             before=before,
-            after=_values(row) if after is None else after,
+            after=_values(row) if after is None else {name: _id_of(value) for name, value in after.items()},
         )
         for row, action, before, after in noticed
     ]
     if events:
-        session.execute(sa.insert(AuditEvent), events)
+        session.connection().execute(AUDIT.insert(), events)
 
 
 @event.listens_for(OrmSession, "after_soft_rollback")
 def _forget(session: OrmSession, _previous: Any) -> None:
     session.info.pop("noticed", None)
+
+
+def _id_of(value: Any) -> Any:
+    """The id of a record that a reference was set to, which a new one has only now; other values as they are."""
+    return getattr(value, "id") if isinstance(value, Model) else value  # noqa: B009  Its type says nothing of ids.
 
 
 def _is_audited(row: Any) -> bool:
@@ -258,10 +276,24 @@ def _changes(row: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             if old is not NO_VALUE and plain(old) != plain(history.added[0]):
                 before[key], after[key] = old, history.added[0]
     for relation in sa.inspect(type(row)).relationships:
-        if relation.secondary is not None:
+        if relation.direction is MANYTOONE:
+            _change_of_reference(state, relation, before, after)
+        elif relation.secondary is not None:
             history = state.attrs[relation.key].load_history() if relation.key in state.dict else None
             if history and (history.added or history.deleted):
                 kept = {item.id for item in history.unchanged}
                 before[relation.key] = sorted(kept | {item.id for item in history.deleted})
                 after[relation.key] = sorted(kept | {item.id for item in history.added})
     return before, after
+
+
+def _change_of_reference(state: Any, relation: Any, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Old and new id of a reference that was set by its object: the column itself is written in the flush only."""
+    column = next(iter(relation.local_columns)).key
+    history = state.attrs[relation.key].history
+    if not history.has_changes() or column not in _recorded_columns(state.object):
+        return
+    old = state.committed_state.get(column, state.dict.get(column))
+    new = history.added[0] if history.added else None
+    if old is not NO_VALUE and (new is None or new.id is None or new.id != old) and (old, new) != (None, None):
+        before[column], after[column] = old, new

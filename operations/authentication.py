@@ -17,6 +17,8 @@ WINDOW = timedelta(minutes=10)
 PER_ADDRESS = 10
 PER_NAME = 30
 IN_ALL = 1000
+# Events by which a person has shown at an address who he is.
+PROOFS = ("login", "password_reset")
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def _failed(kind: SessionKind, name: str, ip: str, now: datetime) -> OperationRe
 def refuse_too_many(kind: SessionKind, name: str, ip: str, now: datetime) -> None:
     """Raise TooManyTries where this address, this name, or everybody together has failed too often.
 
-    An address from which this very person has logged in before is not shut out by others' failures.
+    An address from which this very person has logged in before, or set his password by a link, is not shut out
+    by others' failures.
     """
     if db.engine.dialect.name == "postgresql":
         # Tries from one address wait for one another, so that many at once are counted too.
@@ -107,16 +110,16 @@ def refuse_too_many(kind: SessionKind, name: str, ip: str, now: datetime) -> Non
 
 
 def _known_here(kind: SessionKind, name: str, ip: str) -> bool:
-    person = Staff if kind is SessionKind.STAFF else ClientUser
-    column = AuditEvent.staff_id if kind is SessionKind.STAFF else AuditEvent.client_user_id
-    wanted = sa.select(person.id).where(person.username == name)
-    return bool(
-        db.session.scalar(
-            sa.select(AuditEvent.id)
-            .where(AuditEvent.action == "login", AuditEvent.ip == ip, column.in_(wanted))
-            .limit(1)
-        )
+    """Whether the person who goes by `name` has shown at this address that it is he."""
+    if kind is SessionKind.STAFF:
+        column, wanted = AuditEvent.staff_id, sa.select(Staff.id).where(Staff.username == name)
+    else:
+        column = AuditEvent.client_user_id
+        wanted = sa.select(ClientUser.id).where(sa.or_(ClientUser.username == name, ClientUser.email == name))
+    statement = sa.select(AuditEvent.id).where(
+        AuditEvent.action.in_(PROOFS), AuditEvent.ip == ip, column.in_(wanted), AuditEvent.impersonation_id.is_(None)
     )
+    return bool(db.session.scalar(statement.limit(1)))
 
 
 def end_sessions(*, staff_id: int | None = None, client_user_id: int | None = None, but: int | None = None) -> int:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+T = TypeVar("T")
 Row = tuple[Any, ...]
 MODEST_CACHE = -4_096  # kibibytes
 MOST_VALUES = 8_000  # SQLite keeps statements; larger ones fill its memory for little gain
@@ -29,6 +30,25 @@ def insert(connection: sa.Connection, table: sa.Table, names: Sequence[str], row
     while some := list(islice(values, MOST_VALUES // len(names))):
         statement = f'INSERT INTO "{table.name}" ({columns}) VALUES {", ".join([marks] * len(some))}'  # noqa: S608
         connection.exec_driver_sql(statement, tuple(chain.from_iterable(some)))
+
+
+def update(connection: sa.Connection, table: sa.Table, updates: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    """Set other columns in each row, by its id, with a statement for each set of columns; row versions rise."""
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for id_, values in updates:
+        if values:
+            new = {f"new_{name}": value for name, value in values.items()}
+            alike.setdefault(tuple(sorted(values)), []).append({"of": id_, **new})
+    for names, rows in alike.items():
+        columns: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
+        statement = sa.update(table).where(table.c.id == sa.bindparam("of"))
+        connection.execute(statement.values(**columns, row_version=table.c.row_version + 1), rows)
+
+
+def slices(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The values, `size` of them at a time."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
 
 
 @contextmanager
@@ -84,9 +104,31 @@ def _bound(dialect: sa.Dialect, columns: Sequence[sa.Column[Any]], rows: Iterabl
     return zip(*by_column, strict=True)
 
 
+# What columns' values are converted by, by dialect and column; it remembers, for the same few moments, amounts and
+# enums stand in very many rows.
+_processors: dict[tuple[str, sa.Column[Any]], Callable[[Any], Any] | None] = {}
+
+
 def _processor(dialect: sa.Dialect, column: sa.Column[Any]) -> Callable[[Any], Any] | None:
-    processor = column.type.dialect_impl(dialect).bind_processor(dialect)
-    if processor is None or isinstance(column.type, sa.JSON):
-        return processor
-    # The same few moments, amounts and enums stand in very many rows.
-    return lru_cache(maxsize=1024)(processor)
+    made: Callable[[Any], Any] | None
+    if isinstance(column.type, sa.JSON):
+        made = column.type.dialect_impl(dialect).bind_processor(dialect)
+        return made and _once_each(made)
+    key = (dialect.name, column)
+    if key not in _processors:
+        made = column.type.dialect_impl(dialect).bind_processor(dialect)
+        _processors[key] = made and lru_cache(maxsize=4096)(made)
+    return _processors[key]
+
+
+def _once_each(processor: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The processor for documents: the very same object, which may stand in all rows, is converted once."""
+    known: dict[int, Any] = {}
+
+    def convert(value: Any) -> Any:
+        found = known.get(id(value))
+        if found is None:
+            found = known[id(value)] = processor(value)
+        return found
+
+    return convert

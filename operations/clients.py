@@ -1,16 +1,15 @@
-"""Clients: making them, changing them, and changing many at once."""
+"""Clients: making them, and what must hold of each. Changing many at once is in bulk_changes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from extensions import JSONDocument, db, rows_changed
+from extensions import db
 from models import (
     Account,
     Characterization,
@@ -21,19 +20,11 @@ from models import (
     Project,
     Staff,
 )
-from operations import audit, client_filters, countries, email_addresses, password_links, passwords, phones
+from operations import client_filters, countries, email_addresses, password_links, passwords, phones
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 
 MOST_SIMILAR = 5
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a change to many did: how many changed, and how many were skipped for which reason."""
-
-    changed: int
-    skipped: Mapping[str, int]
 
 
 def create(
@@ -194,41 +185,3 @@ def _has_email(address: str) -> sa.ColumnElement[bool]:
     """The same address blind to case; the index of the search finds the few that can be meant."""
     can_be_meant = client_filters.FILTERS["search"].condition(address)
     return sa.and_(can_be_meant, sa.func.lower(Client.email) == address.lower())
-
-
-def set_characterization(
-    *, clients: sa.Select[Any], characterization: Characterization, reason: str, by: Staff, now: datetime
-) -> Done:
-    """Set the characterization of all `clients` (a select of ids), with one statement; says how many had it already."""
-    different = sa.select(Client.id).where(Client.id.in_(clients), Client.characterization_id != characterization.id)
-    asked = _count(clients)
-    _record(different, Client.characterization_id, characterization.id, action="set_characterization")
-    changed = rows_changed(
-        sa.update(Client)
-        .where(Client.id.in_(clients), Client.characterization_id != characterization.id)
-        .values(
-            characterization_id=characterization.id,
-            characterization_by_id=by.id,
-            characterization_at=now,
-            characterization_reason=reason,
-            row_version=Client.row_version + 1,
-        )
-    )
-    return Done(changed, _skipped({_("had it already"): asked - changed}))
-
-
-def _count(clients: sa.Select[Any]) -> int:
-    return db.session.scalar(sa.select(sa.func.count()).select_from(clients.subquery())) or 0
-
-
-def _skipped(reasons: Mapping[str, int]) -> dict[str, int]:
-    return {reason: count for reason, count in reasons.items() if count}
-
-
-def _record(clients: sa.Select[Any], column: Any, after: Any, *, action: str) -> None:
-    """Write the audit of a change to `column` of all `clients`, with the old value of each."""
-    name = column.key
-    build = sa.func.jsonb_build_object if db.engine.dialect.name == "postgresql" else sa.func.json_object
-    old = sa.type_coerce(build(sa.literal(name, literal_execute=True), column), JSONDocument)
-    rows = clients.with_only_columns(Client.id.label("record_id"), Client.id.label("client_id"), old.label("old"))
-    audit.record_many(action, module="clients", rows=rows, field=name, after=after)

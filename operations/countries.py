@@ -38,7 +38,7 @@ def is_known(code: str) -> bool:
 
 def name(code: str, language: str | None = None) -> str:
     """The country's name in `language`, by default the reader's; the code itself where there is none."""
-    return _names(language or str(get_locale() or "en")).get(code, code)
+    return names(language or str(get_locale() or "en")).get(code, code)
 
 
 def choices(language: str | None = None) -> list[tuple[str, str]]:
@@ -48,7 +48,7 @@ def choices(language: str | None = None) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=8)
 def _in_order(language: str) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(_names(language).items(), key=lambda item: _folded(item[1])))
+    return tuple(sorted(names(language).items(), key=lambda item: _folded(item[1])))
 
 
 def recognise(text: str) -> str | None:
@@ -65,7 +65,8 @@ def _named(text: str) -> str | None:
 
 
 @lru_cache(maxsize=8)
-def _names(language: str) -> dict[str, str]:
+def names(language: str) -> dict[str, str]:
+    """The name of each country by its code, in `language`."""
     territories = Locale.parse(language).territories
     return {each.alpha_2: str(territories.get(each.alpha_2, each.name)) for each in pycountry.countries}
 
@@ -75,7 +76,7 @@ def _by_name() -> dict[str, str]:
     known = {}
     for country in pycountry.countries:
         more = (getattr(country, field, "") for field in ("alpha_3", "name", "official_name", "common_name"))
-        local = (_names(language).get(country.alpha_2, "") for language in ("en", "ru"))
+        local = (names(language).get(country.alpha_2, "") for language in ("en", "ru"))
         known.update({_folded(each): country.alpha_2 for each in (*more, *local) if each})
     return known | ALSO_CALLED
 

@@ -29,7 +29,6 @@ from models import (
     TicketStatus,
 )
 from operations import audit
-from operations.clients import Done
 from operations.errors import OperationRefused
 
 RESTORABLE = timedelta(days=30)
@@ -76,12 +75,14 @@ def impact(clients: sa.Select[Any]) -> Impact:
     )
 
 
-def delete(*, clients: sa.Select[Any], now: datetime) -> Done:
+def delete(*, clients: sa.Select[Any], now: datetime, bulk_change_id: int | None = None) -> int:
     """Take `clients` (a select of ids) out of every list, end their users' sessions, and stop their letters.
 
-    They can be restored for thirty days.
+    They can be restored for thirty days. Returns how many there were.
     """
-    _record_all("delete", clients)
+    _record_all("delete", clients, bulk_change_id)
+    if bulk_change_id is not None:
+        clients = audit.clients_of(bulk_change_id)
     users = sa.select(ClientUser.id).where(ClientUser.client_id.in_(clients))
     rows_changed(sa.delete(Session).where(Session.client_user_id.in_(users)))
     rows_changed(
@@ -91,12 +92,11 @@ def delete(*, clients: sa.Select[Any], now: datetime) -> Done:
     )
     waiting = sa.and_(OutboundEmail.client_id.in_(clients), OutboundEmail.status == EmailStatus.QUEUED)
     rows_changed(sa.update(OutboundEmail).where(waiting).values(status=EmailStatus.SKIPPED))
-    changed = rows_changed(
+    return rows_changed(
         sa.update(Client)
         .where(Client.id.in_(clients), Client.deleted_at.is_(None))
         .values(deleted_at=now, row_version=Client.row_version + 1)
     )
-    return Done(changed, {})
 
 
 def restore(client: Client, *, now: datetime) -> None:
@@ -110,6 +110,12 @@ def restore(client: Client, *, now: datetime) -> None:
     db.session.flush()
 
 
-def _record_all(action: str, clients: sa.Select[Any]) -> None:
-    rows = sa.select(Client.id.label("record_id"), Client.id.label("client_id")).where(Client.id.in_(clients))
-    audit.record_many(action, module="clients", rows=rows)
+def _record_all(action: str, clients: sa.Select[Any], bulk_change_id: int | None) -> None:
+    """Write an event for each of the clients, whom nobody else changes from here on."""
+    rows = (
+        sa.select(Client.id.label("record_id"), Client.id.label("client_id"))
+        .where(Client.id.in_(clients), Client.deleted_at.is_(None))
+        .order_by(Client.id)
+        .with_for_update(of=Client)
+    )
+    audit.record_many(action, module="clients", rows=rows, bulk_change_id=bulk_change_id)

@@ -25,7 +25,11 @@ BALANCES_OF_CLIENTS = """UPDATE clients SET balance = a.balance
     FROM accounts a JOIN projects p ON p.id = a.project_id
     WHERE a.client_id = clients.id AND a.project_id = clients.project_id AND a.currency = p.currency
     AND clients.balance <> a.balance"""
-SEARCH = "INSERT INTO client_search (client_search) VALUES ('rebuild')"
+# What SQLite finds parts of words by, of the tables whose triggers are put aside.
+SEARCH = tuple(
+    f"INSERT INTO {index} ({index}) VALUES ('rebuild')"  # noqa: S608
+    for index in ("client_search", "client_users_search", "services_search")
+)
 # What is referred to stands before what refers to it.
 ORDER = (
     "clients", "client_users", "consents", "client_group_members", "client_projects", "client_notes",
@@ -99,7 +103,7 @@ def triggers_aside(connection: sa.Connection) -> Iterator[None]:
     for statement in put_aside:
         connection.exec_driver_sql(statement)
     yield
-    for statement in (BALANCES_OF_ACCOUNTS, BALANCES_OF_CLIENTS, *([SEARCH] if is_sqlite else []), *restore):
+    for statement in (BALANCES_OF_ACCOUNTS, BALANCES_OF_CLIENTS, *(SEARCH if is_sqlite else ()), *restore):
         connection.exec_driver_sql(statement)
 
 

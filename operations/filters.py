@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -116,6 +116,12 @@ class OneOf(Filter):
         return dict(self.options()).get(str(value), str(value))
 
 
+class Named(int):
+    """An id that knows what its record is called."""
+
+    record: str = ""
+
+
 class Record(Filter):
     """A record of another table, by its id. `clause` makes the condition where equality is not it."""
 
@@ -129,21 +135,23 @@ class Record(Filter):
         self.model = model
         self.clause = clause
 
-    def clean(self, text: str) -> int:
-        number = whole_number(text)
-        if db.session.get(self.model, number) is None:
+    def clean(self, text: str) -> Named:
+        found = Named(whole_number(text))
+        record = db.session.get(self.model, int(found))
+        if record is None:
             raise ValueError(text)
-        return number
+        found.record = str(record)
+        return found
 
     def condition(self, value: int) -> Condition:
-        return self.clause(value) if self.clause else sa.and_(self.column == value)
+        return self.clause(int(value)) if self.clause else sa.and_(self.column == int(value))
 
     def options(self) -> list[tuple[str, str]]:
         rows = db.session.scalars(sa.select(self.model).order_by(self.model.id))
         return [(str(row.id), str(row)) for row in rows]
 
     def shown(self, value: int) -> str:
-        return str(db.session.get(self.model, value))
+        return value.record if isinstance(value, Named) else str(db.session.get(self.model, value))
 
 
 class Day(Filter):
@@ -232,8 +240,17 @@ class Asked:
     misunderstood: list[str] = field(default_factory=list)
 
 
-def read(parameters: Iterable[tuple[str, str]], filters: Mapping[str, Filter], *, known: Iterable[str] = ()) -> Asked:
-    """Understand `parameters`, (name, text) pairs. Empty ones are as if absent; `known` are read elsewhere."""
+def read(
+    parameters: Iterable[tuple[str, str]],
+    filters: Mapping[str, Filter],
+    *,
+    known: Iterable[str] = (),
+    choices: Mapping[str, Sequence[tuple[str, str]]] | None = None,
+) -> Asked:
+    """Understand `parameters`, (name, text) pairs. Empty ones are as if absent; `known` are read elsewhere.
+
+    `choices` are the records that filters offer, by key, where they have been found already.
+    """
     asked = Asked()
     passed = set(known)
     for name, raw in parameters:
@@ -246,12 +263,21 @@ def read(parameters: Iterable[tuple[str, str]], filters: Mapping[str, Filter], *
             continue
         asked.texts[name] = text
         try:
-            asked.values[name] = wanted.clean(text)
+            asked.values[name] = _chosen(text, choices[name]) if choices and name in choices else wanted.clean(text)
         except (ValueError, OverflowError):
             asked.misunderstood.append(
                 _("%(label)s: «%(value)s» was not understood.", label=wanted.label, value=text[:60])
             )
     return asked
+
+
+def _chosen(text: str, choices: Sequence[tuple[str, str]]) -> Named:
+    """The record that `text` names among `choices`; ValueError where it is none of them."""
+    found = Named(whole_number(text))
+    found.record = next((label for number, label in choices if number == str(int(found))), "")
+    if not found.record:
+        raise ValueError(text)
+    return found
 
 
 def conditions(asked: Asked, filters: Mapping[str, Filter]) -> list[Condition]:

@@ -6,18 +6,20 @@ staff session it came from. Everything here is audited with both identities.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
+from babel.dates import format_datetime, get_timezone
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import joinedload
 
 from extensions import db
 from models import AuditEvent, Client, ClientUser, Impersonation, Session, SessionKind, Staff
-from operations import audit, settings
+from operations import audit, letters, settings
 from operations.errors import OperationRefused
 
 RIGHT = "clients.login_as"
@@ -27,6 +29,7 @@ CLIENT_LIST = "/admin/clients/"
 
 # Why a stay is over although nobody chose to leave, in the words that the staff member reads.
 FORCED_ENDS = {
+    "switched_off": _l("Logging in as a client has been switched off."),
     "expired": _l("The time in the client's panel is over."),
     "staff_disabled": _l("Your account has been disabled."),
     "right_lost": _l("You may no longer log in as a client."),
@@ -34,6 +37,11 @@ FORCED_ENDS = {
     "client_deleted": _l("The client has been deleted, so you have left its panel."),
     "user_blocked": _l("The client's user has been blocked, so you have left the panel."),
 }
+
+
+def is_offered() -> bool:
+    """Whether staff may log in as clients at all; the settings can switch it off."""
+    return bool(settings.get("impersonation_enabled"))
 
 
 def start(
@@ -49,13 +57,15 @@ def start(
     """Begin a stay of `by` in the panel of `client`, as `user` (its owner by default), for looking only.
 
     It ends after the minutes of the settings at the latest, and never after the staff session. An earlier
-    stay of the same staff session ends here. Raises OperationRefused when the right is missing, the staff
-    session is not alive, the client is deleted, or the user is blocked or another client's.
+    stay of the same staff session ends here. Where the settings say so, the reason is demanded (3 to 500
+    characters), and the client is told by letter. Raises OperationRefused when it is switched off, the right is
+    missing, the staff session is not alive, the client is deleted, or the user is blocked or another client's.
     """
+    if not is_offered():
+        raise OperationRefused(str(FORCED_ENDS["switched_off"]))
     person = _person(by, client, user or client.owner)
     limit = _end_of_staff_session(staff_session_id, by, now)
-    if len(reason) > REASON_MOST:
-        raise OperationRefused(_("At most %(count)s characters, please.", count=REASON_MOST), field="reason")
+    _check_reason(reason)
     _replace_earlier(staff_session_id, now)
     impersonation = Impersonation(
         staff=by,
@@ -70,6 +80,8 @@ def start(
     db.session.add(impersonation)
     db.session.flush()
     _record("login_as", impersonation, reason=impersonation.reason)
+    if settings.get("impersonation_email"):
+        _tell_client(impersonation, client)
     return impersonation
 
 
@@ -107,6 +119,8 @@ def why_over(impersonation: Impersonation, *, now: datetime, staff_idle: timedel
     user, staff = impersonation.client_user, impersonation.staff
     if impersonation.expires_at <= now:
         return "expired"
+    if not is_offered():
+        return "switched_off"
     if not staff.is_active:
         return "staff_disabled"
     if not staff.may(RIGHT):
@@ -158,9 +172,7 @@ def allow_changes(impersonation: Impersonation, *, reason: str, now: datetime) -
     for another length, and when the stay is over.
     """
     reason = reason.strip()
-    if not REASON_LEAST <= len(reason) <= REASON_MOST:
-        text = _("Say why, in %(least)s to %(most)s characters.", least=REASON_LEAST, most=REASON_MOST)
-        raise OperationRefused(text, field="reason")
+    _demand_reason(reason)
     if impersonation.ended_at is not None or impersonation.expires_at <= now:
         raise OperationRefused(_("The time in the client's panel is over."))
     if impersonation.allows_changes:
@@ -238,6 +250,43 @@ def admin_address(url: str) -> str:
     parts = urlsplit(url)
     own = not parts.scheme and not parts.netloc and (parts.path == "/admin" or parts.path.startswith("/admin/"))
     return url if own and ".." not in parts.path.split("/") else CLIENT_LIST
+
+
+def _check_reason(reason: str) -> None:
+    if settings.get("impersonation_reason"):
+        _demand_reason(reason.strip())
+    elif len(reason) > REASON_MOST:
+        raise OperationRefused(_("At most %(count)s characters, please.", count=REASON_MOST), field="reason")
+
+
+def _demand_reason(reason: str) -> None:
+    if not REASON_LEAST <= len(reason) <= REASON_MOST:
+        text = _("Say why, in %(least)s to %(most)s characters.", least=REASON_LEAST, most=REASON_MOST)
+        raise OperationRefused(text, field="reason")
+
+
+def _tell_client(impersonation: Impersonation, client: Client) -> None:
+    """Queue the letter that says who is in the client's panel; a client without an address cannot be told."""
+    user = impersonation.client_user
+    with suppress(OperationRefused):
+        letters.queue(
+            template="login_as",
+            to=client.email or user.email or "",
+            language=user.language,
+            context={
+                "person": user.shown_name,
+                "username": user.username,
+                "staff_name": impersonation.staff.shown_name,
+                "reason": impersonation.reason,
+                "at": format_datetime(
+                    impersonation.started_at, "medium", tzinfo=get_timezone(user.time_zone), locale=user.language.value
+                ),
+                "zone": user.time_zone,
+            },
+            project=client.project,
+            client=client,
+            now=impersonation.started_at,
+        )
 
 
 def _person(by: Staff, client: Client, person: ClientUser | None) -> ClientUser:

@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -105,11 +106,22 @@ class Sheet:
         Rows may have a wrong number of cells. Raises BrokenFile where a quotation mark is astray.
         """
         with _open(self.path, self.encoding) as text:
-            records = _records(text, self.delimiter)
-            next(records, None)
-            for line, cells in records:
-                if any(cells):
-                    yield line, cells
+            reader = csv.reader(text, delimiter=self.delimiter, strict=True)
+            line = 1
+            try:
+                next(reader, None)
+                line = reader.line_num + 1
+                for cells in reader:
+                    if any(cells):
+                        yield line, cells
+                    line = reader.line_num + 1
+            except csv.Error:
+                raise BrokenFile(line, _astray()) from None
+
+    def most_rows(self) -> int:
+        """How many rows there are at most: as many as lines."""
+        with self.path.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(partial(file.read, BLOCK), b"")) + 1
 
 
 def open_sheet(path: Path) -> Sheet:
@@ -169,20 +181,6 @@ def _places(headings: list[str], names: tuple[str, ...]) -> tuple[int, ...]:
     """Where the field stands: of the source's id one column, the first there is, of others maybe several."""
     found = tuple(headings.index(name) for name in names if name in headings)
     return found[:1] if names == HEADINGS["key"] else found
-
-
-def _records(text: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error:
-            raise BrokenFile(line, _astray()) from None
-        if cells:
-            yield line, cells
 
 
 def _open(path: Path, encoding: str) -> IO[str]:

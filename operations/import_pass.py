@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
+from flask_babel import get_locale
 from sqlalchemy.orm import QueryableAttribute
 
 from models import ClientGroup, ClientUser
@@ -28,6 +34,15 @@ from operations.import_rows import Incoming, RowReader, RowRefused
 from operations.import_writing import Writer
 
 CHUNK = 1000
+
+
+@dataclass
+class Chunk:
+    """Some rows of the file: the lines they begin on, what those say that can come in, and the others."""
+
+    lines: list[int]
+    rows: list[Incoming]
+    refused: dict[int, Line]
 
 
 class Pass:
@@ -64,14 +79,21 @@ class Pass:
     def lines(self) -> Iterator[Line]:
         """What becomes of every row, in the file's order. Raises BrokenFile where it cannot be read on."""
         self._seen = Seen(self._connection)
-        rows = self._sheet.rows()
-        while chunk := list(islice(rows, CHUNK)):
-            yield from self._chunk(chunk)
+        with _few_to_watch(), closing(_ahead(self._chunks())) as chunks:
+            for chunk in chunks:
+                yield from self._chunk(chunk)
         self._seen.close()
 
-    def _chunk(self, chunk: list[tuple[int, list[str]]]) -> list[Line]:
-        lines: dict[int, Line] = {}
-        rows = self._without_doubles(list(self._read(chunk, lines)), lines)
+    def _chunks(self) -> Iterator[Chunk]:
+        rows = self._sheet.rows()
+        while some := list(islice(rows, CHUNK)):
+            refused: dict[int, Line] = {}
+            read = list(self._read(some, refused))
+            yield Chunk([line for line, _cells in some], read, refused)
+
+    def _chunk(self, chunk: Chunk) -> list[Line]:
+        lines = chunk.refused
+        rows = self._without_doubles(chunk.rows, lines)
         known = known_clients(
             self._connection, rows, source=self._source, is_own=self._is_own, lock=self._writer is not None
         )
@@ -84,7 +106,7 @@ class Pass:
             lines[change.row.line] = _line_of(change)
         self._announce_groups(lines, new, changes)
         self._write(new, changes, lines)
-        return [lines[line] for line, _cells in chunk]
+        return [lines[line] for line in chunk.lines]
 
     def _read(self, chunk: list[tuple[int, list[str]]], lines: dict[int, Line]) -> Iterator[Incoming]:
         for line, cells in chunk:
@@ -156,6 +178,35 @@ class Pass:
         if self._writer is not None:
             self._writer.create(new)
             self._writer.change([change for change in changes if change.fields])
+
+
+def _ahead(chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
+    """The chunks; each is read by a thread of its own while the database works on the one before."""
+    # What is wrong with the file is said in this reader's language, which is found out here and not in the thread.
+    get_locale()
+    context = copy_context()
+
+    def read() -> Chunk | None:
+        return context.run(next, chunks, None)
+
+    with ThreadPoolExecutor(1) as reader:
+        upcoming = reader.submit(read)
+        while (chunk := upcoming.result()) is not None:
+            upcoming = reader.submit(read)
+            yield chunk
+
+
+@contextmanager
+def _few_to_watch() -> Iterator[None]:
+    """Within the block what was there before is not looked through for garbage again and again.
+
+    So many new rows make Python look often, and the application itself is some hundred thousand objects that stay.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _line_of(change: Change) -> Line:

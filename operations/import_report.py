@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,14 @@ def write(path: Path, lines: Iterable[Line], *, country: str) -> dict[str, int]:
     `country`, chosen for rows that name none, is kept with them.
     """
     counts = dict.fromkeys(OUTCOMES, 0)
+    encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  (a Path cannot open a descriptor)
         file.write(f"{country}\n")
         for line in lines:
             counts[line.outcome] += 1
-            content = [line.number, line.key, line.name, line.messages, line.changes]
-            file.write(f"{line.outcome} {json.dumps(content, ensure_ascii=False)}\n")
+            said = encode([line.messages, line.changes])[1:-1] if line.messages or line.changes else "[], []"
+            file.write(f"{line.outcome} [{line.number}, {quoted(line.key)}, {quoted(line.name)}, {said}]\n")
     return counts
 
 

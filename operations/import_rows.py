@@ -24,10 +24,14 @@ LIMITS = {
     "groups": 4_000,
 }  # fmt: skip
 SHORTEST_LIMIT = min(LIMITS.values())
+# A cell of one short word in which nothing has to be cleaned: ASCII without blanks, no apostrophe first, no «&».
+TOKEN = re.compile(rf"[(-~][!-%'-~]{{0,{SHORTEST_LIMIT - 1}}}").fullmatch
+MOST_REMEMBERED, LONGEST_REMEMBERED = 2_000, 200
 LANGUAGES = {
     "en": Language.EN, "eng": Language.EN, "english": Language.EN, "английский": Language.EN,
     "ru": Language.RU, "rus": Language.RU, "russian": Language.RU, "русский": Language.RU,
 }  # fmt: skip
+ADDRESS = ("address1", "address2", "city", "state", "postcode")
 YES = frozenset({"1", "yes", "y", "true", "on", "да"})
 NO = frozenset({"0", "no", "n", "false", "off", "нет"})
 CLOSED = {"": False, "active": False, "inactive": False, "suspended": False,
@@ -94,7 +98,10 @@ class RowReader:
         self._unescape = sheet.format == "whmcs"
         self._is_own = sheet.format == "clientdesk"
         self._order: bool | object | None = UNKNOWN
-        self._places = [(name, place) for name, places in sheet.columns.items() for place in places]
+        # Where each field stands, with what its cells were cleaned to: most come again and again.
+        self._places: list[tuple[str, int, dict[str, str]]] = [
+            (name, place, {}) for name, places in sheet.columns.items() for place in places
+        ]
         self._cells: list[str] = []
         self._texts: dict[str, str] = {}
         self._reasons: list[Message] = []
@@ -145,8 +152,8 @@ class RowReader:
         phone = self._written_phone()
         row.country = self._row_country(phone)
         row.phone = self._phone(row, phone)
-        parts = (self._text(name) for name in ("address1", "address2", "city", "state", "postcode"))
-        row.address = ", ".join(part for part in parts if part)
+        texts = self._texts
+        row.address = ", ".join([texts[name] for name in ADDRESS if name in texts])
         if len(row.address) > LIMITS["address"]:
             self._too_long("address")
 
@@ -207,7 +214,7 @@ class RowReader:
             text = self._cells[place].strip()
             if not text or text.startswith("0000-00-00"):
                 continue
-            slashed = SLASHED.fullmatch(text)
+            slashed = SLASHED.fullmatch(text) if "/" in text else None
             moment = _slashed(slashed, self._day_comes_first()) if slashed else _moment(text)
             if moment is None:
                 self._refuse("date_ambiguous" if slashed else "date_wrong", value=text[:40])
@@ -267,13 +274,25 @@ class RowReader:
     def _cleaned(self, cells: list[str]) -> dict[str, str]:
         """The fields that the row fills, each from its first cell that is not empty."""
         texts: dict[str, str] = {}
-        for name, place in self._places:
+        for name, place, known in self._places:
             text = cells[place]
             if text and name not in texts:
-                text = text if _is_clean(text) else self._clean(text, name)
-                if text:
-                    texts[name] = text
+                clean = known.get(text)
+                if clean is None:
+                    clean = text if TOKEN(text) else self._clean_once(text, name, known)
+                if clean:
+                    texts[name] = clean
         return texts
+
+    def _clean_once(self, text: str, name: str, known: dict[str, str]) -> str:
+        """The text as it is kept, remembered for cells that say the same; what is refused is refused each time."""
+        before = len(self._reasons)
+        clean = text if _is_clean(text) else self._clean(text, name)
+        if len(self._reasons) == before and len(text) <= LONGEST_REMEMBERED:
+            if len(known) >= MOST_REMEMBERED:
+                known.clear()
+            known[text] = clean
+        return clean
 
     def _clean(self, text: str, name: str) -> str:
         """The text as it is kept: in one line, but for notes."""

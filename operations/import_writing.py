@@ -21,16 +21,19 @@ from models import (
     ClientUser,
     Consent,
     ImportBatch,
+    ImportChange,
     Payer,
     Project,
     client_group_members,
 )  # fmt: skip
-from operations import audit, bulk, deletion, passwords
+from operations import audit, bulk, deletion, import_keeping, passwords
+from operations.import_aside import Aside
 from operations.import_changes import Change
 from operations.import_matching import NEWS, characterization_ids, ids_by_name, taken
 from operations.import_rows import Incoming
 
 NOTHING = Decimal(0)
+SLICE = 500
 NOT_IN_USERNAMES = re.compile(r"[^a-z0-9._-]+")
 
 CLIENT_COLUMNS = (
@@ -79,8 +82,10 @@ class Writer:
         projects: dict[str, HomeProject],
         ordinary: int,
         now: datetime,
+        aside: Aside,
     ) -> None:
         self._connection = db.session.connection()
+        self._batch = batch
         self._batch_id, self._source, self._staff = batch.id, batch.source, batch.staff
         self._project = project
         self._projects = projects
@@ -91,6 +96,7 @@ class Writer:
         self._nobodys = passwords.hash_password(secrets.token_urlsafe(32))
         self._groups = ids_by_name(self._connection, ClientGroup.name, ClientGroup.id)
         self._now = now
+        self._aside = aside
 
     def create(self, rows: Sequence[Incoming]) -> None:
         """Bring in new clients, in the order of `rows`."""
@@ -107,12 +113,17 @@ class Writer:
         said = (self._consent(consent, id_) for consent, id_ in consents if consent is not None)
         self._insert(Consent, CONSENT_COLUMNS, said)
         self._join_groups((id_, name) for row, id_ in zip(rows, ids, strict=True) for name in row.groups)
-        self._record((id_, {}, {"import_batch": self._batch_id}) for id_ in ids)
+        # The same two documents for all, which are then put into words once.
+        nothing: dict[str, Any] = {}
+        batch = {"import_batch": self._batch_id}
+        self._record((id_, nothing, batch) for id_ in ids)
 
     def change(self, changes: Sequence[Change]) -> None:
         """Carry out what rows make of clients that are here already."""
         if not changes:
             return
+        if any(self._aside.is_new(change.old.id) for change in changes):
+            self._aside.index_new()
         self._give_addresses([change for change in changes if "email" in change.user])
         for change in changes:
             if "characterization_id" in change.client:
@@ -124,6 +135,7 @@ class Writer:
         self._withdraw([change for change in changes if change.withdraws_consent])
         self._close([change.old.id for change in changes if change.closes])
         self._join_groups((change.old.id, name) for change in changes for name in change.groups)
+        self._keep(changes)
         self._record((change.old.id, *_before_and_after(change)) for change in changes)
 
     def finish(self) -> None:
@@ -138,7 +150,14 @@ class Writer:
             .group_by(address)
         )
         value = sa.select(address).where(Client.id == ClientUser.client_id).scalar_subquery()
-        self._connection.execute(sa.update(ClientUser).where(ClientUser.id.in_(first)).values(email=value))
+        # A statement keeps what it changes until it is through, so none of them changes too much.
+        chosen = self._connection.scalars(first).all()
+        if chosen:
+            # What is not indexed yet cannot be corrected in the index.
+            self._aside.index_new()
+        for ids in bulk.slices(chosen, SLICE):
+            mine = bulk.among(self._connection, ClientUser.id, ids)
+            self._connection.execute(sa.update(ClientUser).where(mine).values(email=value))
 
     # New clients
 
@@ -196,6 +215,7 @@ class Writer:
             group = ClientGroup(name=name)
             db.session.add(group)
             db.session.flush()
+            self._batch.made_groups = [*self._batch.made_groups, group.id]
             known = self._groups[name.lower()] = group.id
         return known
 
@@ -213,18 +233,9 @@ class Writer:
             else:
                 used.add(change.user["email"])
 
-    def _update(self, model: Any, updates: Sequence[tuple[int | None, dict[str, Any]]]) -> None:
-        """Set other columns in each row, with a statement for each set of columns."""
-        alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-        for id_, values in updates:
-            if id_ is not None and values:
-                new = {f"new_{name}": value for name, value in values.items()}
-                alike.setdefault(tuple(sorted(values)), []).append({"of": id_, **new})
-        table = model.__table__
-        for names, rows in alike.items():
-            columns: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
-            statement = sa.update(table).where(table.c.id == sa.bindparam("of"))
-            self._connection.execute(statement.values(**columns, row_version=table.c.row_version + 1), rows)
+    def _update(self, model: Any, updates: Iterable[tuple[int | None, dict[str, Any]]]) -> None:
+        """Set other columns in each row that there is."""
+        bulk.update(self._connection, model.__table__, [(id_, new) for id_, new in updates if id_ is not None])
 
     def _withdraw(self, changes: Sequence[Change]) -> None:
         new = [change.old.user_id for change in changes if change.old.consent_id is None]
@@ -233,6 +244,15 @@ class Writer:
         if known:
             statement = sa.update(Consent).where(bulk.among(self._connection, Consent.id, known))
             self._connection.execute(statement.values(withdrawn_at=self._now))
+
+    def _keep(self, changes: Sequence[Change]) -> None:
+        """Keep the old values, so that the import can be taken back."""
+        kept = [self._kept(change) for change in changes]
+        self._insert(ImportChange, ("batch_id", "client_id", "before", "after"), kept)
+
+    def _kept(self, change: Change) -> bulk.Row:
+        groups = [self._group(name) for name in change.groups]
+        return (self._batch_id, change.old.id, *import_keeping.before_and_after(change, groups))
 
     def _close(self, ids: list[int]) -> None:
         if ids:

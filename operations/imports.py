@@ -16,12 +16,14 @@ from typing import IO, Any
 import sqlalchemy as sa
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from sqlalchemy.orm import joinedload
 
 from extensions import db
 from extensions import now as current_time
 from models import Characterization, ImportBatch, Project, Staff
-from operations import audit, bulk, countries, import_files, import_report
+from operations import audit, bulk, countries, import_aside, import_files, import_report
 from operations.errors import OperationRefused
+from operations.import_aside import Aside
 from operations.import_formats import Sheet, open_sheet
 from operations.import_messages import field_name, in_words, value_in_words
 from operations.import_pass import Pass
@@ -134,12 +136,13 @@ def _carry_out(sheet: Sheet, batch: ImportBatch, wish: Wish, *, skip_bad: bool, 
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ONE_AT_A_TIME)))
     now = batch.done_at or current_time()
-    writer = _writer(batch, wish, now)
     with _told_of_conflicts(connection), bulk.modest(connection):
-        steps = _pass(sheet, batch.source, wish, connection, now, writer=writer, skips_bad=skip_bad)
-        counts = keep(steps.lines())
-        if counts[REFUSED] and not skip_bad:
-            raise ImportStopped(counts)
+        with import_aside.set_aside(connection, rows=sheet.most_rows()) as aside:
+            writer = _writer(batch, wish, now, aside)
+            steps = _pass(sheet, batch.source, wish, connection, now, writer=writer, skips_bad=skip_bad)
+            counts = keep(steps.lines())
+            if counts[REFUSED] and not skip_bad:
+                raise ImportStopped(counts)
         writer.finish()
     batch.counts = counts
     db.session.flush()
@@ -148,7 +151,7 @@ def _carry_out(sheet: Sheet, batch: ImportBatch, wish: Wish, *, skip_bad: bool, 
     return counts
 
 
-def _writer(batch: ImportBatch, wish: Wish, now: datetime) -> Writer:
+def _writer(batch: ImportBatch, wish: Wish, now: datetime, aside: Aside) -> Writer:
     project = wish.project or first_project()
     ordinary = db.session.scalars(sa.select(Characterization.id).where(Characterization.is_default)).one()
     return Writer(
@@ -157,6 +160,7 @@ def _writer(batch: ImportBatch, wish: Wish, now: datetime) -> Writer:
         projects={} if wish.project else {each.name.lower(): HomeProject.of(each) for each in _projects()},
         ordinary=ordinary,
         now=now,
+        aside=aside,
     )
 
 
@@ -230,9 +234,12 @@ def _source(wish: Wish, sheet: Sheet) -> str:
 # The files
 
 
-def latest(count: int) -> list[ImportBatch]:
-    """The last imports and rehearsals, newest first."""
-    return list(db.session.scalars(sa.select(ImportBatch).order_by(ImportBatch.id.desc()).limit(count)))
+def latest(count: int, *, before: int | None = None) -> list[ImportBatch]:
+    """The last imports and rehearsals, newest first; those older than number `before` where it is given."""
+    statement = sa.select(ImportBatch).order_by(ImportBatch.id.desc()).limit(count)
+    if before is not None:
+        statement = statement.where(ImportBatch.id < before)
+    return list(db.session.scalars(statement.options(joinedload(ImportBatch.staff))))
 
 
 def lines_of(

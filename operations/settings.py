@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from flask import g, has_request_context
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from extensions import db
+from extensions import JSONDocument, db, plain_rows
 from models import Setting
 from operations.errors import OperationRefused
 
@@ -39,24 +40,63 @@ class Kind:
         return int(text)
 
 
-KINDS = {
+class Switch(Kind):
+    """A setting that is on or off."""
+
+    def clean(self, text: str) -> bool:
+        """On for what a ticked box sends, off for nothing."""
+        return text.strip().lower() in {"1", "y", "yes", "on", "true"}
+
+
+KINDS: dict[str, Kind] = {
     kind.code: kind
     for kind in (
         Kind("provider_name", _l("Name of the provider"), _l("Shown to staff and clients, on the login pages too."), "Clientdesk"),
         Kind("recall_minutes", _l("Minutes to call a mailing back"), _l("How long a mailing waits before it starts; the form can change it for one mailing."), 5, 0, 1440),
         Kind("impersonation_minutes", _l("Minutes in a client's panel"), _l("After so long a stay in a client's panel ends by itself."), 60, 1, 720),
+        Switch("impersonation_enabled", _l("Logging in as a client"), _l("Switched off, nobody can, and whoever is in a client's panel is out at the next click."), True),
+        Switch("impersonation_reason", _l("Ask for a reason before the panel opens"), _l("The client reads it in the own history of logins. Switched off, it is asked for when changes are to be allowed."), False),
+        Switch("impersonation_email", _l("Tell the client by e-mail"), _l("Each time a staff member logs in as the client, a letter says who, when and why."), False),
     )
 }  # fmt: skip
 
 
+ALL = sa.select(Setting.code, Setting.value)
+
+
 def get(code: str) -> Any:
     """The value of a setting, or its default."""
-    row = db.session.scalar(sa.select(Setting).where(Setting.code == code))
-    return row.value if row is not None else KINDS[code].default
+    return all_values()[code]
 
 
 def all_values() -> dict[str, Any]:
-    kept = {row.code: row.value for row in db.session.scalars(sa.select(Setting))}
+    """Every setting by its code. A request asks the database for them once."""
+    if not has_request_context():
+        return _with_defaults(_read())
+    if "desk_settings" not in g:
+        g.desk_settings = _with_defaults(_read())
+    return dict(g.desk_settings)
+
+
+def all_kept() -> sa.ScalarSelect[Any]:
+    """The settings that were ever set, an object of them by code, as a part of a statement."""
+    if db.engine.dialect.name == "postgresql":
+        found = sa.func.jsonb_object_agg(Setting.code, Setting.value)
+    else:
+        found = sa.func.json_group_object(Setting.code, sa.func.json(Setting.value))
+    return sa.select(sa.type_coerce(found, JSONDocument)).scalar_subquery()
+
+
+def remember(kept: dict[str, Any] | None) -> None:
+    """Take the settings of this request from what `all_kept` has found."""
+    g.desk_settings = _with_defaults(kept or {})
+
+
+def _read() -> dict[str, Any]:
+    return {code: value for code, value in plain_rows(ALL)}  # noqa: C416
+
+
+def _with_defaults(kept: dict[str, Any]) -> dict[str, Any]:
     return {code: kept.get(code, kind.default) for code, kind in KINDS.items()}
 
 
@@ -69,3 +109,5 @@ def change(code: str, value: Any) -> None:
     elif row.value != value:
         row.value = value
     db.session.flush()
+    if has_request_context():
+        g.pop("desk_settings", None)

@@ -49,8 +49,8 @@ def formats() -> dict[str, Any]:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """The amount in the reader's locale; it does not break over lines."""
-    return format_currency(amount, currency).replace(" ", "\N{NO-BREAK SPACE}")
+    """The amount in the reader's locale, its currency behind it as in the admin; it does not break over lines."""
+    return format_currency(amount, currency, "#,##0.00\u00a0¤").replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def day(value: date | None) -> str:

@@ -7,6 +7,7 @@
 `session`         an application context around the test and its database session, for tests without HTTP
 `client`          one visitor with a cookie jar; `make_client()` gives more
 `flask_command`   runs `flask --app app …` as a process of its own on the test's database
+`cast`            staff of every role and the clients A and B (tests/cast.py)
 `smtp`            a real mail server that keeps what it gets
 `clock`           the application's time, to be set and moved
 `live_server`     the application on a port, with `live_server.url`
@@ -40,9 +41,11 @@ import config
 import extensions
 from app import create_app
 from operations import passwords
+from tests import cast as people_of
 from tests.support import databases, mail, network, run
 
 ROOT = Path(__file__).resolve().parent.parent
+CAST = "cast"
 SECRET_KEY = "only-of-the-tests-only-of-the-tests-only-of-the-tests"
 
 hypothesis.settings.register_profile(
@@ -130,10 +133,11 @@ def _databases(worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture
-def database_url(engine: str, _databases: Callable[[str], Any]) -> Iterator[str]:
-    """A fresh database with the schema of all migrations."""
+def database_url(engine: str, _databases: Callable[[str], Any], request: pytest.FixtureRequest) -> Iterator[str]:
+    """A fresh database with the schema of all migrations, and the cast in it where a test asks for that."""
     store = _databases(engine)
-    url = store.create()
+    has_cast = "cast" in request.fixturenames and store.kept(CAST) is not None
+    url = store.create(CAST) if has_cast else store.create()
     yield url
     store.drop()
 
@@ -256,6 +260,21 @@ def flask_command(environ: dict[str, str]) -> Callable[..., subprocess.Completed
         return done
 
     return execute
+
+
+@pytest.fixture
+def cast(app: Flask, engine: str, _databases: Callable[[str], Any]) -> people_of.Cast:
+    """Staff of every role, and the clients A and B.
+
+    To bring them on takes longer than most tests, so the first one does it, and the others begin with a copy.
+    """
+    store = _databases(engine)
+    if store.begins_with == CAST:
+        return store.kept(CAST)
+    made = people_of.perform(app)
+    close(app)
+    store.keep(CAST, made)
+    return made
 
 
 # The outside world

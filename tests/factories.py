@@ -185,7 +185,7 @@ def template(name: str = "", **more: Any) -> ResponseTemplate:
 
 def custom_field(code: str = "", **more: Any) -> CustomField:
     code = code or f"field_{_number()}"
-    return _add(CustomField(code=code, label=code.title(), **more))
+    return _add(CustomField(code=code, **{"label": code.title(), **more}))
 
 
 def discount(owner: Client, **more: Any) -> Discount:
@@ -200,7 +200,9 @@ def points(owner: Client, number: int = 1, *, expires_at: datetime | None = None
 def ticket(owner: Client, subject: str = "", *, text: str = "It does not work.", **more: Any) -> Ticket:
     number = _number()
     values = {"subject": subject or f"Ticket {number}", "reference": f"reference-{number}", **more}
-    made = _add(Ticket(client=owner, category=first(TicketCategory), **values))
+    if "category" not in values:
+        values["category"] = first(TicketCategory)
+    made = _add(Ticket(client=owner, **values))
     _add(TicketMessage(ticket=made, text=text))
     return made
 

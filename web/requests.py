@@ -26,6 +26,7 @@ from web import impersonating
 from web.access import Policy, policy_of
 from web.sessions import DeskSession, DeskSessionInterface
 
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 LOCAL_ADDRESS = re.compile(r"/(?![/\\])[^\\\x00-\x1f]*")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; "
@@ -69,6 +70,8 @@ def describe_request() -> None:
     g.ip = _clean_address(request.remote_addr)
     g.user_agent = (request.user_agent.string or "").replace("\0", "")[:300]
     audit.set_actor(audit.Actor(name="anonymous", ip=g.ip, request_id=g.request_id))
+    if fault := getattr(session, "fault", None):
+        raise fault
 
 
 def forget_actor(_error: BaseException | None) -> None:
@@ -162,6 +165,9 @@ def enforce_policy() -> ResponseReturnValue | None:
     if policy is None:
         abort(403)
     if policy.audience == "anyone":
+        if request.method not in SAFE_METHODS and current_user.is_authenticated:
+            # What those who are known change here is theirs as well: their language, say.
+            _name_actor()
         return None
     if not current_user.is_authenticated:
         return _to_login(policy)
@@ -212,7 +218,7 @@ def _check_staff(policy: Policy) -> ResponseReturnValue | None:
 
 def _note_denial(permission: str) -> None:
     """Write down that something was to be changed without the right to it."""
-    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+    if request.method not in SAFE_METHODS:
         module, after = permission.partition(".")[0], {"permission": permission, "path": request.path}
         audit.record("denied", module=module, after=after)
         db.session.commit()

@@ -7,17 +7,25 @@ a client's panel without losing his own session. The cookie carries a random tok
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from flask import Flask, Request, Response, current_app, g
 from flask.sessions import SessionInterface, SessionMixin
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import CallbackDict
 
-from extensions import db, now
-from models import Session, SessionKind
+from extensions import db, now, plain_rows
+from models import Session, SessionKind, Staff
+from operations import settings
+from operations.waiting import waiting_for_staff
+
+log = logging.getLogger("clientdesk.web")
 
 ANONYMOUS_LIFETIME = timedelta(hours=2)
 STAFF_IDLE = timedelta(minutes=30)
@@ -60,6 +68,7 @@ class DeskSession(CallbackDict[str, Any], SessionMixin):
         self.renewed = False
         self.accessed = True
         self.links: dict[str, Any] = {}
+        self.fault: DBAPIError | None = None
 
     @property
     def id(self) -> int | None:
@@ -92,6 +101,26 @@ COLUMNS = (
     Session.seen_at,
     Session.expires_at,
 )
+FIND = sa.select(*COLUMNS).where(
+    Session.token_hash == sa.bindparam("hash"),
+    Session.kind == sa.bindparam("wanted"),
+    Session.expires_at > sa.bindparam("moment"),
+)
+
+
+@lru_cache(maxsize=2)
+def find_staff(_dialect: str) -> Any:
+    """A staff member's page needs him, his role, the settings and what waits: all of it comes with the session."""
+    return (
+        sa.select(*COLUMNS, Staff, waiting_for_staff().label("waiting"), settings.all_kept().label("settings"))
+        .outerjoin(Staff, Staff.id == Session.staff_id)
+        .options(joinedload(Staff.role, innerjoin=False))
+        .where(
+            Session.token_hash == sa.bindparam("hash"),
+            Session.kind == SessionKind.STAFF,
+            Session.expires_at > sa.bindparam("moment"),
+        )
+    )
 
 
 class DeskSessionInterface(SessionInterface):
@@ -101,23 +130,51 @@ class DeskSessionInterface(SessionInterface):
         if request.path.startswith("/static/") or request.path in {"/healthz", "/readyz", "/metrics"}:
             return DeskSession(kind_for(request.path), None, {})
         kind = kind_for(request.path)
-        row = self._find(kind, request.cookies.get(cookie_name(kind)))
+        token = request.cookies.get(cookie_name(kind))
+        only_reads = request.method in {"GET", "HEAD"}
+        try:
+            row = self._found(kind, token, only_reads)
+        except DBAPIError as error:
+            # The request says so, once it is set up well enough for a page that does.
+            session = DeskSession(kind, None, {})
+            session.fault = error
+            return session
         return DeskSession(kind, row, dict(row["data"]) if row else {})
+
+    def _found(self, kind: SessionKind, token: str | None, only_reads: bool) -> dict[str, Any] | None:
+        """The session's row. A connection that died since it was last used is replaced: nothing was asked of it yet."""
+        for is_last_try in (False, True):
+            try:
+                if only_reads:
+                    read_only()
+                return self._find(kind, token)
+            except DBAPIError as error:
+                db.session.remove()
+                if is_last_try or not error.connection_invalidated:
+                    raise
+        raise AssertionError
 
     def _find(self, kind: SessionKind, token: str | None) -> dict[str, Any] | None:
         if not token or len(token) > 128:
             return None
-        statement = sa.select(*COLUMNS).where(
-            Session.token_hash == hash_of(token), Session.kind == kind, Session.expires_at > now()
-        )
-        row = db.session.execute(statement).mappings().first()
+        values = {"hash": hash_of(token), "moment": now()}
+        if kind is SessionKind.STAFF:
+            row = db.session.execute(find_staff(db.engine.dialect.name), values).mappings().first()
+        else:
+            row = plain_rows(FIND, {**values, "wanted": kind}).mappings().first()
         if row is None or row["seen_at"] + idle_limit(kind) <= now():
             return None
-        return dict(row)
+        if kind is SessionKind.STAFF:
+            # The staff member is held here, so that to load him finds him without another question.
+            g.frame_facts = (row["Staff"], row["waiting"])
+            settings.remember(row["settings"])
+        return {column.key: row[column.key] for column in COLUMNS}
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         assert isinstance(session, DeskSession)
         response.headers.add("Vary", "Cookie")
+        if session.fault:
+            return
         if session.ended:
             self._remove(session)
             delete_cookie(response, session.kind)
@@ -132,8 +189,12 @@ class DeskSessionInterface(SessionInterface):
                 connection.execute(sa.delete(Session).where(Session.id == session.row["id"]))
 
     def _touch(self, session: DeskSession) -> None:
-        with writing() as connection:
-            connection.execute(sa.update(Session).where(Session.id == session.id).values(seen_at=now()))
+        """Note that somebody is here. A database too busy for that must not cost him the page he asked for."""
+        try:
+            with writing() as connection:
+                connection.execute(sa.update(Session).where(Session.id == session.id).values(seen_at=now()))
+        except OperationalError:
+            log.warning("the time of a session could not be written", exc_info=True)
 
     def _write(self, session: DeskSession, response: Response) -> None:
         values: dict[str, Any] = {"data": dict(session), "seen_at": now(), **session.links}
@@ -145,6 +206,12 @@ class DeskSessionInterface(SessionInterface):
                 connection.execute(sa.delete(Session).where(Session.id == session.id))
             token = start(connection, session.kind, **values)
         set_cookie(response, session.kind, token, values.get("expires_at"))
+
+
+def read_only() -> None:
+    """Ask the database without a transaction around: on PostgreSQL its begin and end are two questions more."""
+    if db.engine.dialect.name == "postgresql":
+        db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 
 def writing() -> Any:

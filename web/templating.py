@@ -11,9 +11,11 @@ from flask import Flask, current_app
 from flask_babel import format_currency, format_decimal, get_locale
 
 from config import LANGUAGES
+from web.fragments import KeptParts
 
 
 def register(app: Flask) -> None:
+    app.jinja_env.add_extension(KeptParts)
     app.jinja_env.globals.update(get_locale=get_locale, languages=list(LANGUAGES.items()))
     app.jinja_env.filters.update(numberformat=format_decimal, moneyformat=money)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = False

@@ -22,4 +22,9 @@ if (box) {
   });
   box.querySelector("[data-close-filter]").addEventListener("click", close);
   box.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "f" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), select, textarea, dialog")) return;
+    event.preventDefault();
+    box.open = true;
+  });
 }

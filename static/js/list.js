@@ -25,7 +25,12 @@ function startTicking() {
   const allLine = document.querySelector("[data-all-line]");
   const oneId = form.querySelector("[data-one-id]");
   const overflow = toolbar.querySelector("[data-overflow]");
-  const bulk = [...toolbar.querySelectorAll('button[name="action"]')];
+  const buttons = [...toolbar.querySelectorAll('button[name="action"]')];
+  const panel = overflow?.querySelector(".menu-panel");
+  const always = panel ? [...panel.children] : [];
+  // What stands in the bar itself: a button, or a menu of buttons.
+  const bulk = [...toolbar.querySelectorAll(':scope > button[name="action"], :scope > [data-bulk]')];
+  const inMenu = new Map(bulk.filter((part) => part.matches("[data-bulk]")).map((menu) => [menu, [...menu.querySelectorAll("button")]]));
   const tools = [...toolbar.querySelectorAll(".tool[data-when=one]")];
   const divider = toolbar.querySelector(".divider");
   let anchor = null;
@@ -47,7 +52,8 @@ function startTicking() {
       const wants = part.dataset.when;
       part.hidden = !(wants === state || (wants === "some" && (state === "one" || state === "many")) || (wants === "none" && state === "all"));
     }
-    for (const button of bulk) button.disabled = state === "none";
+    for (const button of buttons) button.disabled = state === "none";
+    for (const menu of toolbar.querySelectorAll("details.menu")) if (state === "none") menu.open = false;
     const words = toolbar.dataset.textSome.replace("{n}", chosen.length);
     toolbar.querySelector("[data-count]").textContent = words;
     if (pageBox) {
@@ -63,14 +69,23 @@ function startTicking() {
     spoken = chosen.length ? words : "";
   }
 
+  /** Put everything back where it was: out of «More» what had no room, into its menu what is of one. */
+  function unfold() {
+    for (const part of panel.querySelectorAll("[data-folded]")) {
+      part.classList.replace("menu-item", "tool");
+      delete part.dataset.folded;
+    }
+    for (const [menu, within] of inMenu) menu.querySelector(".menu-panel").append(...within);
+    for (const part of [...bulk, divider, ...tools]) if (part) overflow.before(part);
+    overflow.open = false;
+    overflow.hidden = !always.length;
+  }
+
   /** What has no room in one line goes into «More»; with one row ticked its own tools stay out longer than the bulk actions. */
   function fold() {
     if (!overflow) return;
-    const panel = overflow.querySelector(".menu-panel");
-    for (const part of panel.querySelectorAll(".menu-item")) part.classList.replace("menu-item", "tool");
-    for (const part of [...bulk, divider, ...tools]) if (part) overflow.before(part);
-    overflow.open = false;
-    overflow.hidden = true;
+    unfold();
+    for (const menu of inMenu.keys()) menu.hidden = false;
     if (getComputedStyle(toolbar).position !== "sticky") return;
     const shown = (part) => part && !part.hidden;
     const first = toolbar.dataset.state === "one" ? 1 : 0;
@@ -81,10 +96,16 @@ function startTicking() {
       overflow.hidden = false;
       const part = leaves.pop();
       folded.push(part);
+      if (inMenu.has(part)) {
+        part.hidden = true;
+        continue;
+      }
       part.classList.replace("tool", "menu-item");
+      part.dataset.folded = "";
       panel.append(part);
     }
-    panel.append(...[...tools, ...bulk].filter((part) => folded.includes(part)));
+    const order = [...tools, ...bulk].filter((part) => folded.includes(part)).flatMap((part) => inMenu.get(part) ?? [part]);
+    panel.append(...order, ...always);
   }
 
   function tick(box, checked, range) {
@@ -128,23 +149,60 @@ function startTicking() {
     setTimeout(() => { oneId.disabled = true; });
   });
 
-  /** j and k move along the rows, x ticks, Enter opens. */
-  function walkRows(event) {
-    if (event.target.closest("input:not([type=checkbox]), select, textarea, [data-edit], summary, a, button") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const rows = [...table.tBodies[0].rows];
-    const here = rows.findIndex((row) => row.classList.contains("cursor"));
-    if (event.key === "j" || event.key === "k") {
-      rows[here]?.classList.remove("cursor");
-      const next = rows[Math.min(Math.max(here + (event.key === "j" ? 1 : -1), 0), rows.length - 1)];
-      next.classList.add("cursor");
-      next.scrollIntoView({ block: "nearest" });
-    } else if (event.key === "x" && here >= 0) {
-      tick(boxes[here], !boxes[here].checked, false);
-    } else if (event.key === "Enter" && here >= 0) {
-      rows[here].querySelector("a.title")?.click();
-    }
+  const rows = () => [...table.tBodies[0].rows];
+  const placeOf = (row) => rows().indexOf(row);
+  const rowAtHand = () => document.activeElement.closest?.("table.list tbody tr") ?? table.querySelector("tr.cursor");
+
+  function goTo(row) {
+    if (!row) return;
+    table.querySelector("tr.cursor")?.classList.remove("cursor");
+    row.classList.add("cursor");
+    (row.querySelector("a.title") ?? boxes[placeOf(row)]).focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
   }
-  document.addEventListener("keydown", walkRows);
+
+  function step(by) {
+    const all = rows();
+    const row = rowAtHand();
+    goTo(row ? all[Math.min(Math.max(all.indexOf(row) + by, 0), all.length - 1)] : all[by > 0 ? 0 : all.length - 1]);
+  }
+
+  /** Send a message to the rows ticked, or to the one at hand. */
+  function message() {
+    const button = bulk.find((each) => each.value === "message");
+    if (!button) return;
+    if (button.disabled && rowAtHand()) tick(boxes[placeOf(rowAtHand())], true, false);
+    if (!button.disabled) button.click();
+  }
+
+  const KEYS = {
+    j: () => step(1),
+    k: () => step(-1),
+    x: (row) => row && tick(boxes[placeOf(row)], !boxes[placeOf(row)].checked, false),
+    X: (row) => row && tick(boxes[placeOf(row)], true, true),
+    a: () => tickPage(ticked().length < boxes.length),
+    o: (row) => row?.querySelector("a.title")?.click(),
+    e: (row) => row?.querySelector("td[data-edit]")?.dispatchEvent(new MouseEvent("dblclick", { bubbles: true })),
+    m: message,
+    n: () => document.querySelector('.pager a[rel="next"]')?.click(),
+    p: () => document.querySelector('.pager a[rel="prev"]')?.click(),
+    Escape: () => ticked().length && tickPage(false),
+  };
+
+  /** The keys of a list, as the sheet of keys says them; none while one types. */
+  function keyInList(event) {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input:not([type=checkbox]), select, textarea, dialog, .menu[open], .filter-box[open]")) return;
+    const key = KEYS[event.key];
+    if (!key) return;
+    if (event.key.length === 1) event.preventDefault();
+    key(rowAtHand());
+  }
+  table.addEventListener("focusin", (event) => {
+    table.querySelector("tr.cursor")?.classList.remove("cursor");
+    event.target.closest("tbody tr")?.classList.add("cursor");
+  });
+  document.addEventListener("keydown", keyInList);
   addEventListener("pageshow", show);
   addEventListener("resize", show);
   show();

@@ -56,6 +56,7 @@ def test_each_of_the_seven_columns_is_edited_and_the_cell_comes_back_as_the_list
     page = owner.follow(owner.post("/admin/clients/columns/", shown))
     assert pages.cell(page, cast.a.id, "Note").text == "First line second <b>line</b>"
     assert pages.badges(pages.cell(page, cast.a.id, "Properties")) == ["conflict"]
+    assert people_of.client_row(app, cast.a.id)["characterization_by_id"] == cast.owner.id
     with app.app_context():
         events = db.session.scalars(
             sa.select(AuditEvent)
@@ -78,6 +79,7 @@ def test_what_may_be_empty_can_be_emptied(app: Flask, cast: Cast, owner: Desk, n
 WRONG: list[tuple[str, str, str]] = [
     ("email", "nobody", "This is no e-mail address."),
     ("email", "", "This cannot be empty."),
+    ("email", "x\r\nBcc: y@z.example", "This is no e-mail address."),
     ("email", "a@b.example, c@d.example", "This is no e-mail address."),
     (
         "verified_phone",
@@ -120,6 +122,7 @@ def test_only_the_seven_columns_are_edited_and_one_at_a_time(app: Flask, cast: C
         "project",
         "balance",
         "registered_at",
+        "registration_ip",
         "active_services",
         "referrer",
         "deleted_at",

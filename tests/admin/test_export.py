@@ -18,8 +18,9 @@ from tests import factories as make
 from tests.cast import Cast, Desk
 from tests.house.test_statements import LISTS
 from tests.support import page as pages
+from tests.support import xlsx
 
-CSV = "/admin/clients/export/csv/"
+CSV, XLSX = "/admin/clients/export/csv/", "/admin/clients/export/xlsx/"
 FORMULAS = [
     "=1+2", "+1+2", "-1+2", "@SUM(A1)", "\t=1", '=HYPERLINK("http://evil.example","x")', "=cmd|' /C calc'!A0", "'=1", "=", "-",
 ]  # fmt: skip
@@ -96,6 +97,33 @@ def test_no_cell_is_run_as_a_formula(app: Flask, cast: Cast, owner: Desk) -> Non
     assert names == [f"'{formula}" if formula.startswith(LIVE) else formula for formula in FORMULAS]
 
 
+def test_every_list_is_a_workbook_too(app: Flask, cast: Cast, owner: Desk) -> None:
+    """The same rows as in CSV; numbers and moments are such, and no text is run."""
+    with make.scene(app):
+        client = make.client("=1+2", company_name="@SUM(A1)", note="<b> & 'quoted'\nin two lines")
+        make.entry(client, "-105.25")
+        number = client.id
+    answer = owner.get(XLSX)
+    assert answer.mimetype == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="clients-{now():%Y-%m-%d}.xlsx"'
+    row = next(row for row in xlsx.read(answer.get_data()) if row["id"] == number)
+    assert row["name"] == "'=1+2"
+    assert row["company_name"] == "'@SUM(A1)"
+    assert row["note"] == "<b> & 'quoted'\nin two lines"
+    assert row["balance"] == Decimal("-105.25")
+    assert row["registered_at"].date() == now().date()
+    for module in LISTS:
+        if app.extensions["desk_views"][module].can_export:
+            plain = table(owner, f"/admin/{module}/export/csv/?sort=id")
+            found = xlsx.read(owner.get(f"/admin/{module}/export/xlsx/?sort=id").get_data())
+            # In the audit the export of a moment ago stands besides.
+            assert [str(row["id"]) for row in found][: len(plain)] == [row["id"] for row in plain], module
+            assert not plain or set(found[0]) == set(plain[0]), module
+            assert not [cell for row in plain for cell in row.values() if "object at 0x" in cell or "<models" in cell]
+    links = [link["href"] for link in owner.page("/admin/clients/?search=1").all("a", href=None)]
+    assert f"{XLSX}?search=1" in links
+
+
 def test_filter_search_order_and_deletion_count_in_the_file_too(app: Flask, cast: Cast, owner: Desk) -> None:
     with make.scene(app):
         french = [make.client(name, country="FR").id for name in ("Zeta", "Eta", "Theta")]
@@ -150,7 +178,7 @@ def test_it_is_a_right_of_its_own_and_written_down(
     assert log_in("accountant").get(f"{CSV}?country=RU&search=bor").status_code == 200
     [event] = events(app)
     assert (event.module, event.staff_id, event.ip) == ("clients", cast.accountant.id, "127.0.0.1")
-    assert event.after == {"filter": {"country": "RU", "search": "bor"}, "format": "csv"}
+    assert event.after == {"filter": {"country": "RU", "search": "bor"}, "format": "csv", "count": 1}
 
 
 def test_other_kinds_of_files_are_not_there(cast: Cast, owner: Desk) -> None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from extensions import Clock, db, now
@@ -21,6 +22,7 @@ from tests import cast as people_of
 from tests.support import page as pages
 from tests.support import people
 from tests.support.people import PASSWORD, Person
+from web import sessions
 
 WRONG = "The username or the password is wrong."
 STRONG = "another horse battery 2"
@@ -268,6 +270,22 @@ def test_a_session_counts_in_every_process_and_outlives_a_restart(
 ) -> None:
     try_in(client, "olga", PASSWORD)
     assert is_in(with_cookie(make_app(), cookie(client)))
+
+
+def test_a_database_too_busy_to_note_who_is_here_still_shows_the_page(
+    client: FlaskClient, olga: Person, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.set(now())
+    try_in(client, "olga", PASSWORD)
+    assert client.get("/admin/profile").status_code == 200
+    clock.move(minutes=2)
+
+    def busy() -> None:
+        raise OperationalError("UPDATE sessions", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(sessions, "writing", busy)
+    assert client.get("/admin/profile").status_code == 200
+    assert is_in(client)
 
 
 def test_logging_out_is_final(app: Flask, client: FlaskClient, olga: Person) -> None:

@@ -26,7 +26,10 @@ from models import (
     Ticket,
     TicketMessage,
 )
+from operations import settings
+from tests.support import page as pages
 from tests.support import people
+from tests.support.mailings import work
 from tests.support.people import Person
 from web.access import Policy
 
@@ -633,6 +636,104 @@ def test_the_client_sees_in_its_own_history_who_was_here_when_and_why(
     assert "Staff olga" in history
     assert "&lt;b&gt;fault&lt;/b&gt; 4711" in history
     assert len(re.findall('data-visit="own"', history)) == 1
+
+
+def switch(app: Flask, code: str, value: object) -> None:
+    change(app, lambda: settings.change(code, value))
+
+
+# What the settings say
+
+
+def test_where_a_reason_is_demanded_the_panel_opens_with_one_only(
+    app: Flask, as_olga: FlaskClient, anna: Person
+) -> None:
+    switch(app, "impersonation_reason", True)
+    asked = people.log_in_as(as_olga, anna.client_id, user=anna.id, url="/admin/clients/?search=anna")
+    assert asked.status_code == 400
+    page = pages.read(asked.text)
+    assert "Why do you open this client's panel?" in page.text
+    assert not page.all(class_="field-error"), "nobody has refused anything yet"
+    for wrong in ("", "  ", "no", "x" * 501):
+        refused = people.log_in_as(as_olga, anna.client_id, reason=wrong)
+        assert refused.status_code == 400
+        assert pages.read(refused.text).one(class_="field-error").text == "Say why, in 3 to 500 characters."
+        assert pages.read(refused.text).one("textarea", name="reason").text == wrong.strip()
+    assert as_olga.get("/panel/").status_code == 302, "still outside"
+    assert not audit(app, "login_as", "login_as_refused")
+    form = page.one("form", action="/admin/clients/login-as/")
+    fields = {node["name"]: node["value"] for node in form.all("input", type="hidden")}
+    answer = as_olga.post("/admin/clients/login-as/", data={**fields, "reason": " a <b>fault</b> "})
+    assert answer.location == "/panel/"
+    (event,) = audit(app, "login_as")
+    assert (event.client_user_id, event.after["reason"]) == (anna.id, "a <b>fault</b>")
+    assert go_back(as_olga).location == "/admin/clients/?search=anna", "the way back was kept"
+    own = people.log_in(app.test_client(), "anna").get("/panel/profile/").text
+    assert "a &lt;b&gt;fault&lt;/b&gt;" in own
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_by_a_setting_the_client_is_told_by_letter(
+    app: Flask, as_olga: FlaskClient, anna: Person, smtp: Any, language: str
+) -> None:
+    change(app, lambda: setattr(db.session.get_one(ClientUser, anna.id), "language", language))
+    people.log_in_as(as_olga, anna.client_id, reason="fault <b>4711</b>")
+    go_back(as_olga)
+    with app.app_context():
+        work()
+    assert smtp.letters == [], "off from the start"
+    switch(app, "impersonation_email", True)
+    people.log_in_as(as_olga, anna.client_id, reason="fault <b>4711</b>")
+    allow_changes(as_olga)
+    go_back(as_olga)
+    with app.app_context():
+        work()
+    (letter,) = smtp.letters
+    assert letter.recipients == ("anna@client.example",)
+    said = {"en": "Staff olga has opened your panel", "ru": "Staff olga"}[language]
+    assert said in letter.subject
+    for text in (letter.text, letter.html):
+        assert "Staff olga" in text
+        assert "anna" in text
+        assert "/panel/profile/" in text
+    assert "fault <b>4711</b>" in letter.text
+    assert "fault &lt;b&gt;4711&lt;/b&gt;" in letter.html
+
+
+def test_a_client_without_an_address_is_visited_all_the_same(app: Flask, as_olga: FlaskClient, anna: Person) -> None:
+    switch(app, "impersonation_email", True)
+    change(app, lambda: setattr(db.session.get_one(Client, anna.client_id), "email", ""))
+    change(app, lambda: setattr(db.session.get_one(ClientUser, anna.id), "email", None))
+    assert people.log_in_as(as_olga, anna.client_id).location == "/panel/"
+
+
+def test_switched_off_there_is_no_way_in_and_who_is_inside_is_out(
+    app: Flask, inside: FlaskClient, anna: Person
+) -> None:
+    login = 'action="/admin/clients/login-as/"'
+    details = f"/admin/clients/details/?id={anna.client_id}"
+    assert login in inside.get(details).text
+    assert "/admin/clients/login-as/" in inside.get("/admin/clients/").text
+    switch(app, "impersonation_enabled", False)
+    assert inside.get("/panel/").location == "/admin/clients/"
+    page = inside.get("/admin/clients/").text
+    assert "Logging in as a client has been switched off." in page
+    assert "/admin/clients/login-as/" not in page
+    assert login not in inside.get(details).text
+    assert people.log_in_as(inside, anna.client_id).status_code == 404
+    assert inside.get("/panel/").status_code == 302
+    (event,) = audit(app, "forced_end")
+    assert event.after["end_reason"] == "switched_off"
+    switch(app, "impersonation_enabled", True)
+    assert people.log_in_as(inside, anna.client_id).location == "/panel/"
+
+
+def test_the_way_back_is_open_when_it_was_switched_off(app: Flask, inside: FlaskClient) -> None:
+    page = inside.get("/panel/")
+    switch(app, "impersonation_enabled", False)
+    answer = inside.post("/panel/return", data={"csrf_token": people.token_of(page)})
+    assert answer.location == "/admin/clients/?search=anna"
+    assert "client_session" not in people.cookies(inside)
 
 
 def test_pages_of_the_panel_are_kept_by_no_cache(inside: FlaskClient) -> None:

@@ -282,6 +282,33 @@ def test_a_file_is_kept_while_the_rest_is_put_right(app: Flask, owner: Desk, com
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.long
+def test_five_thousand_are_ticked_and_get_a_file(app: Flask, cast: Cast, owner: Desk) -> None:
+    """The ids are sent once, as a selection; the form of the message, which has a file in it, carries its number."""
+    with app.app_context():
+        many = messages.clients(5000)
+        db.session.execute(sa.update(Client).where(Client.id == many[1]).values(deleted_at=now()))
+        db.session.commit()
+    url = chosen(owner, many)
+    number = number_in(
+        sent(owner, url, attachments=(BytesIO(PDF), "price.pdf"), attach_to_email="1", strict_language="1")
+    )
+    with app.app_context():
+        messages.clients(3)
+    found = figures(owner, number)
+    assert (found["recipients"], found["queued"], found["skipped"]) == (5000, 2499, 2501)
+    with app.app_context():
+        reasons = dict(
+            db.session.execute(
+                sa.select(MailingRecipient.reason, sa.func.count()).group_by(MailingRecipient.reason)
+            ).all()
+        )
+        assert reasons.pop("") == 2499
+        assert reasons.pop("deleted") == 1
+        assert list(reasons.values()) == [2500], "those who read another language"
+        assert set(db.session.scalars(sa.select(MailingRecipient.client_id))) == set(many)
+
+
 @pytest.mark.parametrize(("content", "name"), [(b"<svg onload=alert(1)>", "x.svg"), (b"MZ\0", "x.pdf"), (b"", "x.pdf")])
 def test_a_file_that_may_not_be_is_refused_beside_its_field(
     owner: Desk, compose: str, content: bytes, name: str

@@ -625,6 +625,22 @@ def test_settings_are_kept_when_all_of_them_make_sense(app: Flask, cast: Cast, o
         assert {event.after.get("code") for event in events} == {"recall_minutes", "provider_name"}
 
 
+@pytest.mark.engine("sqlite")
+def test_a_switch_is_turned_by_ticking_and_unticking(cast: Cast, owner: Desk) -> None:
+    def held() -> dict[str, str]:
+        return {name: value[0] for name, value in pages.values(owner.page("/admin/settings/")).items()}
+
+    before = held()
+    assert ("impersonation_enabled" in before, "impersonation_reason" in before) == (True, False)
+    turned = {**before, "impersonation_reason": "y"}
+    del turned["impersonation_enabled"]
+    assert owner.post("/admin/settings/", turned).status_code == 302
+    after = held()
+    assert ("impersonation_enabled" in after, "impersonation_reason" in after) == (False, True)
+    owner.post("/admin/settings/", before)
+    assert held() == before
+
+
 def test_only_who_may_changes_settings(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -> None:
     auditor = log_in("auditor")
     assert auditor.get("/admin/settings/").status_code == 200

@@ -12,12 +12,6 @@ from tests.cast import Cast, Desk
 
 
 @pytest.fixture
-def cast(app: Flask) -> Cast:
-    """Staff of every role, and the clients A and B."""
-    return people_of.perform(app)
-
-
-@pytest.fixture
 def log_in(app: Flask, cast: Cast) -> Callable[[str], Desk]:
     """`log_in("support")`: that member of the cast, at work in a browser of his own."""
     return lambda role: people_of.log_in(app.test_client(), cast.of(role))

@@ -76,6 +76,13 @@ def test_files_that_are_named_are_there(document: Path) -> None:
             assert (ROOT / code).exists() or code in new_files(), f"{code} is not there"
 
 
+def test_every_test_that_is_named_is_there() -> None:
+    named_tests = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text_of("docs/security.md"))
+    assert len(named_tests) > 50
+    missing = [f"{file}::{test}" for file, test in named_tests if f"def {test}(" not in text_of(file)]
+    assert missing == []
+
+
 @named(DOCUMENTS)
 def test_targets_of_make_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
@@ -177,7 +184,8 @@ def test_the_output_of_make_run_is_what_it_prints(
 def test_the_settings_of_the_desk_are_all_explained() -> None:
     said = text_of("docs/administer.md")
     for kind in desk_settings.KINDS.values():
-        assert f"| {kind.label} | {kind.default} |" in said
+        default = {True: "on", False: "off"}[kind.default] if isinstance(kind.default, bool) else kind.default
+        assert f"| {kind.label} | {default} |" in said
 
 
 def test_the_permissions_that_stand_alone_are_all_named() -> None:

@@ -140,3 +140,21 @@ def test_a_text_of_two_hundred_characters_is_searched_and_a_longer_one_is_told(c
     page = owner.page("/admin/clients/?search=" + "a" * 201)
     assert pages.row_ids(page) == []
     assert "was not understood" in pages.alerts(page)
+
+
+@pytest.mark.parametrize("module", ["clients", "tickets", "users"])
+def test_a_text_never_becomes_a_part_of_the_statement(app: Flask, owner: Desk, module: str) -> None:
+    """Were it one, these would be true of every row, or an error."""
+    for text in (
+        "' OR 1=1 --",
+        "' OR ''='",
+        "x') OR (1=1",
+        '" OR 1=1 --',
+        "\\' OR 1=1 --",
+        "%' OR 1=1 --",
+        "'; SELECT 1; --",
+    ):
+        for key in ("search", "name", "sort", "after"):
+            answer = owner.get(f"/admin/{module}/", query_string={key: text})
+            assert answer.status_code == 200
+            assert pages.row_ids(pages.read(answer.text)) == []

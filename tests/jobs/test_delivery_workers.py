@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from extensions import db, now
-from models import EmailStatus, Heartbeat, Mailing, MailingStatus, OutboundEmail, Ticket, TicketMessage
+from models import Client, EmailStatus, Heartbeat, Mailing, MailingStatus, OutboundEmail, Ticket, TicketMessage
 from operations import mailings
+from tests.cast import log_in
 from tests.conftest import ROOT
 from tests.support import mailings as cast
+from tests.support import people
 from tests.support.mail import MailServer
+from tests.support.processes import Caller, Web
 
 pytestmark = pytest.mark.usefixtures("session")
 
@@ -81,11 +88,12 @@ def copies(smtp: MailServer) -> Counter[str]:
     return Counter(letter.recipients[0] for letter in smtp.letters)
 
 
-def let_leases_lapse() -> None:
-    """As if the time of the leases had passed."""
+def let_leases_lapse(of: subprocess.Popen[bytes]) -> None:
+    """As if the time of the leases of that worker, which is dead, had passed."""
+    db.session.rollback()
     db.session.execute(
         sa.update(OutboundEmail)
-        .where(OutboundEmail.status == EmailStatus.SENDING)
+        .where(OutboundEmail.status == EmailStatus.SENDING, OutboundEmail.claimed_by.like(f"%:{of.pid}:%"))
         .values(lease_until=now() - timedelta(seconds=1))
     )
     db.session.commit()
@@ -128,7 +136,7 @@ def test_killed_after_the_server_took_a_letter_that_one_goes_twice_at_most_under
     smtp.on_letter = kill
     wait_until(lambda: worker.poll() is not None)
     assert len(smtp.letters) == 7
-    let_leases_lapse()
+    let_leases_lapse(of=worker)
     start_worker()
     wait_until(is_sent(number))
     twice = [address for address, count in copies(smtp).items() if count > 1]
@@ -174,53 +182,175 @@ def test_while_the_server_is_away_workers_live_and_afterwards_everything_goes_ou
     assert set(copies(smtp).values()) == {1}
 
 
+class Everything:
+    """Four web processes and two workers; any of them can be killed and comes back at once."""
+
+    def __init__(self, web: Web, start_worker: Start) -> None:
+        self.web, self._start_worker = web, start_worker
+        self.workers = [start_worker(), start_worker()]
+        self.killed = 0
+
+    def kill_one(self, which: int) -> None:
+        """Kill the web (2) or a worker (0, 1), and start it anew."""
+        if which == 2:
+            self.web.restart()
+            return
+        victim = self.workers[which]
+        victim.kill()
+        victim.wait()
+        self.killed += 1
+        let_leases_lapse(of=victim)
+        self.workers[which] = self._start_worker()
+
+
+@pytest.fixture
+def everything(environ: dict[str, str], port: int, start_worker: Start) -> Iterator[Everything]:
+    web = Web(environ, port, processes=4)
+    web.start()
+    yield Everything(web, start_worker)
+    web.kill()
+
+
+def press_send(caller: Caller, url: str, key: str) -> int | None:
+    """Send the form of a message; the number of the mailing, None where the server died over it."""
+    try:
+        fields = {
+            "csrf_token": caller.token("/admin/profile"), "idempotency_key": key, "category": "1", "send_email": "1",
+            "recall_minutes": "0", "send": "1", "subject_en": "Hello %client_person%", "text_en": "Dear %client_person%.",
+            "subject_ru": "", "text_ru": "",
+        }  # fmt: skip
+        answer = caller.post(url, fields)
+    except OSError:
+        return None
+    assert answer.status == 302, answer.text[:2000]
+    return int(answer.location.rpartition("=")[2])
+
+
+def choose_all(caller: Caller) -> str:
+    """Mark all clients in the list, and come to the form of the message."""
+    fields = {"csrf_token": caller.token("/admin/clients/"), "action": "message", "all": "1"}
+    return caller.post("/admin/clients/action/", fields).location
+
+
+def staff_caller(app: Flask, port: int) -> Caller:
+    """Somebody who may write to all clients, logged in."""
+    rights = ("clients.view", "clients.message", "clients.message_all", "mailings.view")
+    person = people.staff("nina", *rights, email="nina@desk.example")
+    # What this session has begun would keep SQLite from the other one.
+    db.session.rollback()
+    visitor = app.test_client()
+    log_in(visitor, person)
+    caller = Caller(port)
+    caller.cookies["staff_session"] = visitor.get_cookie("staff_session").value
+    return caller
+
+
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_killed_at_any_moment_there_is_one_ticket_each_and_a_letter_for_all(
-    smtp: MailServer, start_worker: Start
+    app: Flask, smtp: MailServer, everything: Everything, port: int
 ) -> None:
-    """Two workers, killed at twenty random moments from the start of the mailing on."""
-    chance, size, kills = random.Random(7), 3000, 20
-    number = confirm(size)
-    workers = [start_worker(), start_worker()]
-    for _ in range(kills):
-        time.sleep(chance.uniform(0.3, 3))
-        victim = chance.randrange(2)
-        workers[victim].kill()
-        workers[victim].wait()
-        let_leases_lapse()
-        workers[victim] = start_worker()
-        if is_sent(number)():
-            break
-    for _ in range(100):
-        let_leases_lapse() if _nobody_sends() else None
-        if is_sent(number)():
-            break
-        time.sleep(1)
-    wait_until(is_sent(number), seconds=300)
+    """Ten thousand recipients; web and workers are killed at twenty random moments, from the pressing of «Send» on."""
+    chance, size, kills = random.Random(7), 10_000, 20
+    cast.clients(size)
+    caller = staff_caller(app, port)
+    url = choose_all(caller)
+    with ThreadPoolExecutor(1) as pool:
+        for moment in (0.05, 0.2, 0.6):
+            pressed = pool.submit(press_send, caller, url, "one-key")
+            time.sleep(moment)
+            everything.kill_one(2)
+            pressed.result()
+    number = press_send(caller, url, "one-key")
+    assert number is not None
+    assert db.session.scalars(sa.select(Mailing.id)).all() == [number], "pressed four times, it is one message"
+    db.session.rollback()
+    for _kill in range(kills - 3):
+        time.sleep(chance.uniform(0.3, 4))
+        everything.kill_one(chance.randrange(3))
+    wait_until(is_sent(number), seconds=1200)
     assert db.session.scalar(sa.select(sa.func.count(Ticket.id))) == size
+    assert db.session.scalar(sa.select(sa.func.count(sa.distinct(Ticket.client_id)))) == size
     assert db.session.scalar(sa.select(sa.func.count(TicketMessage.id))) == size
-    assert len(copies(smtp)) == size
-    ids = {
-        address: {letter.message["Message-ID"] for letter in smtp.to(address)}
-        for address, n in copies(smtp).items()
-        if n > 1
-    }
+    found = copies(smtp)
+    assert len(found) == size
+    assert len(smtp.letters) - size <= everything.killed, "a worker has one letter in flight"
+    ids: dict[str, set[str]] = {}
+    for letter in smtp.letters:
+        ids.setdefault(letter.recipients[0], set()).add(letter.message_id)
     assert all(len(each) == 1 for each in ids.values())
-
-
-def _nobody_sends() -> bool:
-    alive = db.session.scalar(sa.select(sa.func.count(Heartbeat.id)))
-    return not alive
+    # What this session has begun would keep SQLite from writing that somebody was here.
+    db.session.rollback()
+    answer = caller.get(f"/admin/mailings/{number}/progress.json")
+    assert answer.status == 200, f"{answer.status} {answer.location} {answer.text[:2000]}"
+    figures = json.loads(answer.text)
+    assert (figures["recipients"], figures["sent"], figures["queued"]) == (size, size, 0)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(600)
+def test_twenty_who_press_at_once_in_four_processes_make_one_message(
+    app: Flask, environ: dict[str, str], port: int
+) -> None:
+    """All are led to the same one; so is who presses again after everything was killed and started anew."""
+    cast.clients(50)
+    caller, web = staff_caller(app, port), Web(environ, port, processes=4)
+    try:
+        web.start()
+        url = choose_all(caller)
+        with ThreadPoolExecutor(20) as pool:
+            pressed = [pool.submit(press_send, caller, url, "one-key") for _ in range(20)]
+            numbers = {each.result() for each in pressed}
+        web.restart()
+        numbers.add(press_send(caller, url, "one-key"))
+        other = press_send(caller, url, "other-key")
+    finally:
+        web.kill()
+    assert len(numbers) == 1
+    assert None not in numbers
+    assert other not in numbers
+    assert db.session.scalar(sa.select(sa.func.count(Mailing.id))) == 2
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_four_workers_with_a_slow_server_never_share_a_letter(smtp: MailServer, start_worker: Start) -> None:
-    number = confirm(1000)
-    smtp.delay = 0.01
+    """Five thousand letters; the server takes from nothing up to two seconds for each, mostly little."""
+    chance, size = random.Random(11), 5000
+    number = confirm(size)
+    smtp.dawdle = lambda: 2 * chance.random() ** 12
     for _ in range(4):
         start_worker()
-    wait_until(is_sent(number), seconds=600)
-    assert len(copies(smtp)) == 1000
+    wait_until(is_sent(number), seconds=1500)
+    assert len(copies(smtp)) == size
     assert set(copies(smtp).values()) == {1}
+    assert db.session.scalar(sa.select(sa.func.max(OutboundEmail.attempts))) == 1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_who_shares_an_address_gets_a_letter_of_his_own_with_his_own_data(
+    smtp: MailServer, start_worker: Start
+) -> None:
+    """A thousand letters by four workers, fifty addresses that two clients have; some marked twice."""
+    size, shared = 1000, 50
+    ids = cast.clients(size)
+    for one, other in zip(ids[:shared], ids[shared : 2 * shared], strict=True):
+        db.session.execute(sa.update(Client).where(Client.id == other).values(email=f"client-{one}@client.example"))
+    number = cast.confirm([*ids, *ids[:20]]).id
+    db.session.rollback()
+    for _ in range(4):
+        start_worker()
+    wait_until(is_sent(number), seconds=300)
+    expected = {f"client-{n}@client.example": [n] for n in [*ids[:shared], *ids[2 * shared :]]}
+    for one, other in zip(ids[:shared], ids[shared : 2 * shared], strict=True):
+        expected[f"client-{one}@client.example"].append(other)
+    got: dict[str, list[int]] = {}
+    for letter in smtp.letters:
+        assert len(letter.recipients) == 1
+        assert letter.message["To"].addresses[0].addr_spec == letter.recipients[0]
+        assert letter.message["Cc"] is letter.message["Bcc"] is None
+        [named] = set(re.findall(r"Person (\d+)", f"{letter.subject} {letter.text} {letter.html}"))
+        got.setdefault(letter.recipients[0], []).append(int(named))
+    assert {address: sorted(names) for address, names in got.items()} == expected
+    assert db.session.scalar(sa.select(sa.func.count(Ticket.id))) == size

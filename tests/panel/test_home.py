@@ -36,8 +36,8 @@ def test_there_is_a_balance_for_each_account(app: Flask, as_anna: FlaskClient, a
     page = as_anna.get("/panel/").text
     assert "1,250.00" in page
     assert "Second brand" in page
-    assert "$0.00" in page
-    assert "$100.00" in page
+    assert "0.00\u00a0$" in page
+    assert "100.00\u00a0$" in page
 
 
 def test_a_client_without_anything_reads_so(as_anna: FlaskClient) -> None:

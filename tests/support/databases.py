@@ -1,26 +1,62 @@
 """A database for every test: a copy of one that the real migrations have made, once per engine and run.
 
-A test process uses one name after the other time and again, so that one application serves all its tests.
+A test process uses one name time and again, so that one application serves all its tests. What many tests begin
+with can be kept as a further template, and what was made with it is remembered beside it.
 """
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.support import postgres, run
 
 Migrate = Callable[[str], None]
+PLAIN = "template"
 
 
-class SQLite:
+class Store:
+    """Databases of one engine. `begins_with` is the template that the present one is a copy of."""
+
+    ENGINE: str
+    begins_with = PLAIN
+
+    def kept(self, template: str) -> Any:
+        """What was remembered beside the template; None where it has not been kept yet."""
+        note = self._note(template)
+        return pickle.loads(note.read_bytes()) if note.exists() else None  # noqa: S301  Written by this very run.
+
+    def keep(self, template: str, made: Any) -> None:
+        """Keep the present database, to which nobody is connected, as a template, and remember `made` beside it.
+
+        Of several test processes the first one does.
+        """
+        with run.lock(self.ENGINE):
+            if self.kept(template) is None:
+                self._copy_to(template)
+                aside = self._note(template).with_suffix(".making")
+                aside.write_bytes(pickle.dumps(made))
+                aside.rename(self._note(template))
+
+    def _note(self, template: str) -> Path:
+        return run.directory() / f"{self.ENGINE}-{template}.pickle"
+
+    def _copy_to(self, template: str) -> None:
+        raise NotImplementedError
+
+
+class SQLite(Store):
     """Copies of a file."""
+
+    ENGINE = "sqlite"
 
     def __init__(self, worker: str) -> None:
         self._path = run.directory() / f"{worker}.db"
-        self._template = run.directory() / "template.db"
+        self._template = self._file(PLAIN)
 
     def prepare(self, migrate: Migrate) -> None:
         """See that there is something to copy. The first process of the run makes it."""
@@ -32,9 +68,17 @@ class SQLite:
                 _fold_journal(aside)
                 aside.rename(self._template)
 
-    def create(self) -> str:
-        shutil.copyfile(self._template, self._path)
+    def create(self, template: str = PLAIN) -> str:
+        shutil.copyfile(self._file(template), self._path)
+        self.begins_with = template
         return f"sqlite:///{self._path}"
+
+    def _copy_to(self, template: str) -> None:
+        _fold_journal(self._path)
+        shutil.copyfile(self._path, self._file(template))
+
+    def _file(self, template: str) -> Path:
+        return run.directory() / f"{template}.db"
 
     def drop(self) -> None:
         for path in (self._path, *self._path.parent.glob(f"{self._path.name}-*")):
@@ -44,10 +88,10 @@ class SQLite:
         """Nothing is held open."""
 
 
-class PostgreSQL:
+class PostgreSQL(Store):
     """Copies made by the server."""
 
-    TEMPLATE = "clientdesk_template"
+    ENGINE = "postgresql"
 
     def __init__(self, worker: str) -> None:
         self._name = worker
@@ -59,13 +103,24 @@ class PostgreSQL:
     def prepare(self, migrate: Migrate) -> None:
         """As of SQLite."""
         with run.lock("postgresql"):
-            if not self._has(self.TEMPLATE):
+            if not self._has(self._called(PLAIN)):
                 self._make_template(migrate)
 
-    def create(self) -> str:
-        # Copying files is three times faster than the default, which writes each page to the log as well.
-        self._server.execute(f"CREATE DATABASE {self._name} TEMPLATE {self.TEMPLATE} STRATEGY file_copy")
+    def create(self, template: str = PLAIN) -> str:
+        self._copy(self._called(template), self._name)
+        self.begins_with = template
         return postgres.url(self._data, self._name)
+
+    def _copy_to(self, template: str) -> None:
+        self._copy(self._name, self._called(template))
+
+    def _copy(self, source: str, target: str) -> None:
+        # Copying files is three times faster than the default, which writes each page to the log as well.
+        self._server.execute(f"CREATE DATABASE {target} TEMPLATE {source} STRATEGY file_copy")
+
+    @staticmethod
+    def _called(template: str) -> str:
+        return f"clientdesk_{template}"
 
     def drop(self) -> None:
         self._server.execute(f"DROP DATABASE {self._name} WITH (FORCE)")
@@ -77,7 +132,7 @@ class PostgreSQL:
         self._server.execute("DROP DATABASE IF EXISTS making WITH (FORCE)")
         self._server.execute("CREATE DATABASE making")
         migrate(postgres.url(self._data, "making"))
-        self._server.execute(f"ALTER DATABASE making RENAME TO {self.TEMPLATE}")
+        self._server.execute(f"ALTER DATABASE making RENAME TO {self._called(PLAIN)}")
 
     def _has(self, name: str) -> bool:
         found = self._server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email import policy
 from email.message import EmailMessage
-from email.parser import BytesParser
+from email.parser import BytesHeaderParser, BytesParser
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -25,6 +26,11 @@ class Letter:
     @property
     def message(self) -> EmailMessage:
         return BytesParser(EmailMessage, policy=policy.default).parsebytes(self.raw)
+
+    @property
+    def message_id(self) -> str:
+        """As `message["Message-ID"]`, without taking the whole letter apart."""
+        return BytesHeaderParser(policy=policy.default).parsebytes(self.raw)["Message-ID"]
 
     @property
     def subject(self) -> str:
@@ -52,8 +58,9 @@ class Letter:
 class MailServer:
     """`letters` in the order of arrival. The rest says how it behaves, and is forgotten with `clear`.
 
-    `refusals` maps a recipient to the reply that it gets at RCPT, `data_reply` is the reply to a whole
-    letter, `delay` the seconds before that reply, `on_letter` is called before it (a test may kill somebody).
+    `refusals` maps a recipient to the reply that it gets at RCPT, `data_reply` is the reply to a whole letter,
+    `delay` the seconds before that reply, to which `dawdle` adds for each letter anew, `on_letter` is called
+    before it (a test may kill somebody).
     """
 
     def __init__(self) -> None:
@@ -71,6 +78,7 @@ class MailServer:
         self.refusals: dict[str, str] = {}
         self.data_reply = "250 OK"
         self.delay = 0.0
+        self.dawdle: Callable[[], float] = lambda: 0.0
         self.on_letter = lambda letter: None
 
     def start(self) -> None:
@@ -109,7 +117,7 @@ class MailServer:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
         letter = Letter(envelope.mail_from or "", tuple(envelope.rcpt_tos), envelope.content)
-        await asyncio.sleep(self.delay)
+        await asyncio.sleep(self.delay + self.dawdle())
         reply = self.data_reply
         if reply.startswith("2"):
             self.letters.append(letter)

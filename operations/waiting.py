@@ -1,0 +1,17 @@
+"""What waits for somebody, as numbers that cost little: counted no further than a hundred."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from models import Ticket, TicketStatus
+
+MOST_COUNTED = 100
+
+
+def waiting_for_staff() -> sa.ScalarSelect[Any]:
+    """How many tickets wait for staff, as a part of a statement."""
+    rows = sa.select(Ticket.id).where(Ticket.status == TicketStatus.WAITING_STAFF).limit(MOST_COUNTED).subquery()
+    return sa.select(sa.func.count()).select_from(rows).scalar_subquery()
