@@ -15,6 +15,7 @@ CLIENTS ?= 300
 SEED ?= 1
 SECONDS_TO_PROFILE ?= 60
 TESTS ?= tests
+MEASURE ?=
 
 .PHONY: help
 help: ## Print this list.
@@ -59,12 +60,12 @@ types: $(VENV)/.tests ## Check the types where the code thinks.
 sure: lint types test ## All that has to be in order before a change is shared.
 
 .PHONY: bench
-bench: $(VENV)/.tests ## Measure the pages that must be fast, at 100,000 clients.
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.benches ## Measure what must be fast, beside its peers, at 100,000 clients (MEASURE="--case a" for some of it).
+	@$(BIN)/python -m benchmarks $(MEASURE)
 
 .PHONY: bench-long
-bench-long: $(VENV)/.tests ## Measure at a million clients, on SQLite and PostgreSQL.
-	@$(BIN)/python -m benchmarks --long
+bench-long: $(VENV)/.benches ## Measure at a million clients, beside ten thousand.
+	@$(BIN)/python -m benchmarks --long $(MEASURE)
 
 .PHONY: translate
 translate: $(VENV)/.runs ## Collect the texts, bring the catalogues up to date and compile them.
@@ -89,9 +90,10 @@ profile: $(VENV)/.tests ## Start the web alone and record where its time goes (S
 		$(BIN)/gunicorn "app:create_app()"
 
 .PHONY: requirements
-requirements: $(VENV)/.tests ## Pin what requirements.in and requirements-dev.in ask for, with digests.
+requirements: $(VENV)/.tests ## Pin what the files requirements*.in ask for, with digests.
 	@$(COMPILE) --output-file requirements.txt requirements.in
 	@$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
+	@$(COMPILE) --output-file requirements-bench.txt requirements-bench.in
 
 .PHONY: clean
 clean: ## Remove what can be made again; the data directory stays.
@@ -111,6 +113,11 @@ $(VENV)/.runs: requirements.txt | $(BIN)/python
 $(VENV)/.tests: requirements-dev.txt $(VENV)/.runs
 	@echo "Installing what the tests need (once, and when requirements-dev.txt changes) …"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.benches: requirements-bench.txt $(VENV)/.tests
+	@echo "Installing what the measurements need (once, and when requirements-bench.txt changes) …"
+	@$(PIP) -r requirements-bench.txt
 	@touch $@
 
 .PHONY: chromium

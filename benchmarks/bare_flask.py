@@ -60,6 +60,9 @@ PAGES = {
 SQLITE_SEARCH = "SELECT rowid AS id FROM client_search WHERE client_search MATCH :match ORDER BY rowid DESC LIMIT 50"
 WHO = "SELECT id, username, full_name FROM staff WHERE id = :id"
 EDIT = "UPDATE clients SET note = :note, row_version = row_version + 1 WHERE id = :id"
+CHANGE = """UPDATE clients SET characterization_id = :characterization, characterization_by_id = :staff,
+characterization_at = :now, characterization_reason = '', row_version = row_version + 1
+WHERE deleted_at IS NULL AND characterization_id <> :characterization AND {chosen}"""
 TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Clients</title></head><body>
 <p>{{ who }}</p>
@@ -89,12 +92,13 @@ class Database:
         return COLUMNS.format(ids=ids, order=order)
 
     def all(self, sql: str, values: dict[str, Any]) -> list[Any]:
-        return self._execute(sql, values).fetchall()
+        return self.execute(sql, values).fetchall()
 
-    def change(self, sql: str, values: dict[str, Any]) -> None:
-        self._execute(sql, values)
+    def change(self, sql: str, values: dict[str, Any]) -> int:
+        """Carry out a change; how many rows it touched."""
+        return int(self.execute(sql, values).rowcount)
 
-    def _execute(self, sql: str, values: dict[str, Any]) -> Any:
+    def execute(self, sql: str, values: dict[str, Any]) -> Any:
         if not hasattr(self._kept, "connection"):
             self._kept.connection = self._connect()
         if self.is_sqlite:
@@ -163,5 +167,13 @@ def create_app() -> Flask:
         who()
         database.change(EDIT, {"id": int(request.form["id"]), "note": request.form["note"]})
         return Response(render_template_string("{{ note }}", note=request.form["note"]))
+
+    @app.post("/change")
+    def change() -> Response:
+        staff = who()
+        ids = ", ".join(str(int(text)) for text in request.form.getlist("id"))
+        values = {"characterization": int(request.form["characterization"]), "staff": staff[0], "now": moment}
+        database.change(CHANGE.format(chosen=f"id IN ({ids})"), values)
+        return Response("changed")
 
     return app

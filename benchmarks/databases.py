@@ -1,27 +1,36 @@
-"""Where measured databases are kept: filled once, used again while what made them is the same."""
+"""Where measured databases are kept: filled once, used again while what made them is the same.
+
+By itself it makes one ready to be looked at and tuned, and says how to start on it: `python -m benchmarks.databases
+postgresql --clients 1000000`. A PostgreSQL server that it started goes on until `--stop`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy.engine import make_url
 
+from benchmarks.fill import USERNAME, fingerprint
 from tests.support import postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-# What the content of a filled database follows from.
-MAKERS = ("migrations/versions", "benchmarks/fill.py", "operations/demo_names.py", "operations/demo_rows.py")
+MIGRATIONS = ROOT / "migrations" / "versions"
 SECONDS_TO_STOP = 30
 
 
@@ -33,6 +42,7 @@ class Filled:
     data_dir: Path
     clients: int
     password: str
+    seed: int = 1
 
 
 class Store:
@@ -44,20 +54,23 @@ class Store:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o755)
         self._server = self.directory / "postgresql" / "data"
-        self._serves = False
+        self._serves = self._started = False
 
     def filled(self, engine: str, *, clients: int, seed: int) -> Filled:
-        """The database with so many clients; filled now where it is not there."""
+        """The database with so many clients; filled now where it is not there, upgraded where it is older."""
         name = f"bench_{clients}_{seed}"
         data_dir = self.directory / f"{engine}_{name}"
         url = self._url(engine, name, data_dir)
-        note, digest = data_dir / "filled.json", _digest()
+        note, wanted = data_dir / "filled.json", {"rows": fingerprint(seed), "migrations": _migrations()}
         known = json.loads(note.read_text()) if note.exists() else {}
-        if known.get("digest") != digest:
+        if known.get("rows") != wanted["rows"] or not known["migrations"].items() <= wanted["migrations"].items():
             known = self._fill(name, data_dir, url, clients=clients, seed=seed)
-            note.touch(mode=0o600)
-            note.write_text(json.dumps({**known, "digest": digest}))
-        return Filled(url, data_dir, clients, known["password"])
+        elif known["migrations"] != wanted["migrations"]:
+            print(f"Bringing {data_dir.name} to the newest tables …", file=sys.stderr, flush=True)
+            _run_fill(url, data_dir, "--upgrade")
+        note.touch(mode=0o600)
+        note.write_text(json.dumps({**known, **wanted}))
+        return Filled(url, data_dir, clients, known["password"], seed)
 
     def empty(self, engine: str, name: str) -> tuple[str, Path]:
         """The address and directory of a new database that has nothing in it yet."""
@@ -66,12 +79,52 @@ class Store:
         self._make_room(name, data_dir, url)
         return url, data_dir
 
+    @contextmanager
+    def copied(self, filled: Filled, engine: str) -> Iterator[Filled]:
+        """A copy to measure on, for measuring writes; it is removed in the end, and what was filled stays as it was."""
+        name = f"copy_{filled.clients}_{os.getpid()}"
+        data_dir = self.directory / f"{engine}_{name}"
+        url = self._url(engine, name, data_dir)
+        self._clear_away(engine)
+        data_dir.mkdir(mode=0o700)
+        shutil.copy2(filled.data_dir / "secret_key", data_dir)
+        try:
+            self._copy(filled, url, name)
+            yield replace(filled, url=url, data_dir=data_dir)
+        finally:
+            self._drop(name, url)
+            shutil.rmtree(data_dir)
+
+    def _clear_away(self, engine: str) -> None:
+        """Remove copies of runs that were killed."""
+        for left in self.directory.glob(f"{engine}_copy_*"):
+            if not Path(f"/proc/{left.name.rpartition('_')[2]}").exists():
+                name = left.name.removeprefix(f"{engine}_")
+                self._drop(name, self._url(engine, name, left))
+                shutil.rmtree(left)
+
+    def _copy(self, filled: Filled, url: str, name: str) -> None:
+        if url.startswith("postgresql"):
+            template = make_url(filled.url).database
+            with self._connected() as server:
+                server.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+            return
+        old, new = (sqlite3.connect(str(make_url(each).database)) for each in (filled.url, url))
+        with closing(old), closing(new):
+            old.backup(new)
+            new.execute("PRAGMA journal_mode=WAL")
+
+    def _drop(self, name: str, url: str) -> None:
+        if url.startswith("postgresql"):
+            with self._connected() as server:
+                server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
     def _make_room(self, name: str, data_dir: Path, url: str) -> None:
         shutil.rmtree(data_dir, ignore_errors=True)
         data_dir.mkdir(mode=0o700)
         if url.startswith("postgresql"):
+            self._drop(name, url)
             with self._connected() as server:
-                server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
                 server.execute(f"CREATE DATABASE {name}")
 
     def _fill(
@@ -79,11 +132,9 @@ class Store:
     ) -> dict[str, Any]:  # fmt: skip
         self._make_room(name, data_dir, url)
         print(f"Filling {data_dir.name} with {clients:,} clients …", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "benchmarks.fill", "--clients", str(clients), "--seed", str(seed)]
-        environ = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(data_dir)}
-        done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True)
-        print(done.stdout.rpartition(";")[0], file=sys.stderr, flush=True)
-        return {"password": done.stdout.split()[-1]}
+        said = _run_fill(url, data_dir, "--clients", str(clients), "--seed", str(seed))
+        print(said.rpartition(";")[0], file=sys.stderr, flush=True)
+        return {"password": said.split()[-1]}
 
     def _url(self, engine: str, name: str, data_dir: Path) -> str:
         if engine == "sqlite":
@@ -94,14 +145,26 @@ class Store:
     def _start_server(self) -> None:
         if self._serves:
             return
+        self._serves = True
         self._server.parent.mkdir(exist_ok=True)
         self._server.parent.chmod(0o755)
         pid_file = self._server / "postmaster.pid"
         if pid_file.exists() and not self._answers():
             # Left by a server that was killed.
             pid_file.unlink()
+        # One that somebody else has started is left to him.
+        self._started = not pid_file.exists()
+        if self._started:
+            self._make_anew()
         postgres.ensure_running(self._server)
-        self._serves = True
+
+    def _make_anew(self) -> None:
+        """Forget a server that was made with other rules for letters, and so with other indexes of parts of words."""
+        kept, rules = self._server.with_name("rules"), " ".join(postgres.LOCALE)
+        if self._server.exists() and (not kept.exists() or kept.read_text() != rules):
+            for left in (self._server, *self.directory.glob("postgresql_*")):
+                shutil.rmtree(left)
+        kept.write_text(rules)
 
     def server_pid(self) -> int | None:
         """The process of PostgreSQL's server; None where none was started."""
@@ -118,11 +181,14 @@ class Store:
         return postgres.connect(self._server)
 
     def close(self) -> None:
-        """Stop the server; the databases stay."""
-        if not self._serves:
-            return
+        """Stop the server, if it was started here; the databases stay."""
+        if self._started:
+            self.stop_server()
+
+    def stop_server(self) -> None:
         pid_file, copy = self._server / "postmaster.pid", self._server.with_name("binaries")
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
+        if pid_file.exists():
+            os.kill(int(pid_file.read_text().split()[0]), signal.SIGINT)
         deadline = time.monotonic() + SECONDS_TO_STOP
         while pid_file.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -130,7 +196,7 @@ class Store:
             # Where the server's programs were copied to, for who may not enter the checkout.
             shutil.rmtree(copy.resolve())
             copy.unlink()
-        self._serves = False
+        self._serves = self._started = False
 
     def remove(self) -> None:
         """Stop the server and remove everything."""
@@ -138,10 +204,39 @@ class Store:
         shutil.rmtree(self.directory)
 
 
-def _digest() -> str:
-    digest = hashlib.sha256()
-    for maker in MAKERS:
-        path = ROOT / maker
-        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+def _run_fill(url: str, data_dir: Path, *arguments: str) -> str:
+    """Run benchmarks.fill in a process of its own; returns what it said."""
+    return run("-m", "benchmarks.fill", *arguments, environ={"DATABASE_URL": url, "DATA_DIR": str(data_dir)})
+
+
+def run(*arguments: str, environ: Mapping[str, str]) -> str:
+    """Run Python in this checkout, with `environ` besides what there is; returns what it said."""
+    command = [sys.executable, *arguments]
+    everything = {**os.environ, **environ}
+    return subprocess.run(command, cwd=ROOT, env=everything, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _migrations() -> dict[str, str]:
+    """What the tables follow from: digests of the migrations."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(MIGRATIONS.glob("*.py"))}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.databases", description="Make a filled database ready.")
+    parser.add_argument("engine", choices=("sqlite", "postgresql"))
+    parser.add_argument("--clients", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--directory", type=Path, help="where filled databases are kept and found again")
+    parser.add_argument("--stop", action="store_true", help="stop the PostgreSQL server of the directory")
+    given = parser.parse_args()
+    store = Store(given.directory)
+    if given.stop:
+        store.stop_server()
+        return
+    filled = store.filled(given.engine, clients=given.clients, seed=given.seed)
+    print(f"export DATABASE_URL='{filled.url}' DATA_DIR='{filled.data_dir}'")
+    print(f"# staff {USERNAME}, password {filled.password}")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,9 +8,8 @@ DATABASE_URL, as in `DATABASE_URL=sqlite:////tmp/big.db python -m benchmarks.fil
 from __future__ import annotations
 
 import argparse
-import contextlib
+import hashlib
 import random
-import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from app import create_app
+from benchmarks.loading import loading, settle
 from extensions import db
 from models import (
     Characterization,
@@ -39,15 +39,18 @@ from models import (
 )
 from operations import demo_names as names
 from operations import passwords
-from operations.demo_rows import Rows, triggers_aside
+from operations.demo_rows import Rows
 from operations.demo_texts import NOTES
 
 PROJECTS, PRODUCTS, GROUPS = 5, 30, 20
-CHUNK = 2_000
+CHUNK = 10_000
+FINGERPRINTED = 500
 # Registrations end here, whatever the time of the measurement.
 END = datetime(2031, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=3650)
 USERNAME = "bench"
+# The columns that the staff member has chosen: those that every application here shows.
+COLUMNS = ("id", "name", "properties", "email", "project", "country", "registered_at")
 # Found by one search only.
 RARE_NAME = "Xenophon Quartermain"
 RARE_AT = 0.37
@@ -63,6 +66,15 @@ class Setting:
     characterizations: dict[str, int]
 
 
+# Ids that stand for those of any database.
+_NUMBERED = Setting(
+    projects=list(range(PROJECTS)),
+    products={project: list(range(project, PRODUCTS, PROJECTS)) for project in range(PROJECTS)},
+    groups=list(range(GROUPS)),
+    characterizations={"ordinary": 0, "good": 1, "conflict": 2},
+)
+
+
 def fill(app: Flask, *, clients: int, seed: int) -> str:
     """Migrate the application's database and fill it; returns the password of the staff member `bench`."""
     with app.app_context():
@@ -71,27 +83,48 @@ def fill(app: Flask, *, clients: int, seed: int) -> str:
             raise SystemExit("this database has clients already")
         password = _staff()
         setting = _setting()
-        rows = Rows(db.session.connection())
-        with triggers_aside(db.session.connection()):
+        db.session.commit()
+        with loading() as connection:
+            rows = Rows(connection)
             _clients(rows, setting, clients, random.Random(seed))
             rows.finish()
-        db.session.commit()
-        if db.engine.dialect.name == "sqlite":
-            _settle_sqlite()
         return password
 
 
-def _settle_sqlite() -> None:
-    """Fold the write-ahead log into the file, so that measuring begins with a small one."""
-    with contextlib.closing(sqlite3.connect(str(db.engine.url.database))) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def upgrade(app: Flask) -> None:
+    """Bring a database that was filled before to the newest tables."""
+    with app.app_context():
+        flask_migrate.upgrade()
+        settle()
+
+
+def fingerprint(seed: int) -> str:
+    """What tells the rows of one state of this code from those of another: a digest of the first ones."""
+    rows = _Digest()
+    _clients(rows, _NUMBERED, FINGERPRINTED, random.Random(seed))
+    return rows.digest.hexdigest()
+
+
+class _Digest:
+    """Takes rows in the place of Rows, and keeps a digest of them."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256(repr(COLUMNS).encode())
+
+    def add(self, table: str, row: dict[str, Any]) -> None:
+        self.digest.update(f"{table} {row}".encode())
+
+    def write(self) -> None:
+        """Nothing is kept."""
 
 
 def _staff() -> str:
     owner = db.session.scalars(sa.select(Role).where(Role.name == "Owner")).one()
     password = passwords.generate()
     hashed = passwords.hash_password(password)
-    db.session.add(Staff(username=USERNAME, full_name="Bench", password_hash=hashed, role=owner))
+    preferences = {"client_columns": list(COLUMNS)}
+    staff = Staff(username=USERNAME, full_name="Bench", password_hash=hashed, role=owner, preferences=preferences)
+    db.session.add(staff)
     db.session.flush()
     return password
 
@@ -117,7 +150,7 @@ def _setting() -> Setting:
     )
 
 
-def _clients(rows: Rows, setting: Setting, count: int, rng: random.Random) -> None:
+def _clients(rows: Rows | _Digest, setting: Setting, count: int, rng: random.Random) -> None:
     rare = max(int(count * RARE_AT), 1)
     for number in range(1, count + 1):
         _client(rows, setting, number, rng, is_rare=number == rare)
@@ -125,7 +158,7 @@ def _clients(rows: Rows, setting: Setting, count: int, rng: random.Random) -> No
             rows.write()
 
 
-def _client(rows: Rows, setting: Setting, number: int, rng: random.Random, *, is_rare: bool) -> None:
+def _client(rows: Rows | _Digest, setting: Setting, number: int, rng: random.Random, *, is_rare: bool) -> None:
     country = names.COUNTRIES[rng.choice(("RU", "RU", "DE", "GB", "US", "KZ"))]
     person = names.person(rng, country.language)
     username = f"{person.latin}{number}"
@@ -162,7 +195,9 @@ def _client(rows: Rows, setting: Setting, number: int, rng: random.Random, *, is
         _service(rows, rng.choice(setting.products[project_id]), row, status)
 
 
-def _belongings(rows: Rows, setting: Setting, row: dict[str, Any], common: dict[str, Any], rng: random.Random) -> None:
+def _belongings(
+    rows: Rows | _Digest, setting: Setting, row: dict[str, Any], common: dict[str, Any], rng: random.Random
+) -> None:
     """User, account with a payment, groups, and the points of some."""
     number, at = row["id"], row["registered_at"]
     user = {"client_id": number, "username": row["owner_username"], "password_hash": "!", "is_owner": True}
@@ -182,7 +217,7 @@ def _service_status(rng: random.Random) -> ServiceStatus:
     return rng.choices((ServiceStatus.ACTIVE, ServiceStatus.SUSPENDED, ServiceStatus.DELETED), (80, 10, 10))[0]
 
 
-def _service(rows: Rows, product_id: int, row: dict[str, Any], status: ServiceStatus) -> None:
+def _service(rows: Rows | _Digest, product_id: int, row: dict[str, Any], status: ServiceStatus) -> None:
     rows.add(
         "services",
         {
@@ -210,7 +245,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fill the database of DATABASE_URL for measurements.")
     parser.add_argument("--clients", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--upgrade", action="store_true", help="bring a filled database to the newest tables")
     given = parser.parse_args()
+    if given.upgrade:
+        upgrade(create_app())
+        return
     begun = time.perf_counter()
     password = fill(create_app(), clients=given.clients, seed=given.seed)
     seconds = time.perf_counter() - begun

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
@@ -19,8 +19,11 @@ from benchmarks.databases import ROOT
 
 SECONDS_TO_START = 30
 SECONDS_TO_STOP = 10
-TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
-ROW = re.compile(r'<tr[^>]*\bdata-id="(\d+)"')
+SECONDS_TO_ANSWER = 600
+# Less than `keepalive` in gunicorn.conf.py.
+SECONDS_TO_KEEP = 8
+TOKEN = re.compile(r'name="csrf(?:_|middleware)token"[^>]*value="([^"]+)"')
+Fields = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 class Failed(Exception):
@@ -54,7 +57,11 @@ class Server:
                     return
             time.sleep(0.05)
         self.stop()
-        raise Failed(f"{self.name} does not start:\n{self._log.read_text()[-3000:]}")
+        raise Failed(f"{self.name} does not start:\n{self.log()}")
+
+    def log(self) -> str:
+        """The end of what the server had to say."""
+        return self._log.read_text()[-3000:]
 
     def _workers(self) -> list[Path]:
         pid = self._process.pid
@@ -64,9 +71,18 @@ class Server:
         """Processor time that the workers have had so far."""
         return sum(_processor_time(worker) for worker in self._workers())
 
+    def megabytes(self) -> float:
+        """Memory of the worker that has most, now (VmRSS)."""
+        return max(_memory(worker, "VmRSS") for worker in self._workers())
+
     def peak_megabytes(self) -> float:
-        """The most memory that one worker has held at once (VmHWM)."""
-        return max(_high_water_mark(worker) for worker in self._workers())
+        """The most memory that one worker has held at once (VmHWM), since it began or `forget_peak`."""
+        return max(_memory(worker, "VmHWM") for worker in self._workers())
+
+    def forget_peak(self) -> None:
+        """Let the peak begin anew at what is held now."""
+        for worker in self._workers():
+            (worker / "clear_refs").write_text("5")
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
@@ -83,40 +99,66 @@ class Answer:
     text: str
     location: str = ""
 
-    @property
-    def rows(self) -> list[int]:
-        return [int(number) for number in ROW.findall(self.text)]
-
 
 class Visitor:
     """A browser of sorts: one kept connection, and the cookies that it was given."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, cookies: Mapping[str, str] | None = None) -> None:
         self.server = server
-        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
+        self.cookies = dict(cookies or {})
+        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SECONDS_TO_ANSWER)
+        self._connect()
+
+    def _connect(self) -> None:
+        self._connection.close()
         self._connection.connect()
         # Small requests must not wait for one another's acknowledgement.
         self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._cookies: dict[str, str] = {}
+        self._used = time.monotonic()
+
+    def wake(self) -> None:
+        """Connect again if nobody has been here for so long that the server will have hung up."""
+        if time.monotonic() - self._used > SECONDS_TO_KEEP:
+            self._connect()
+
+    def another(self) -> Visitor:
+        """The same person through a connection of its own."""
+        return Visitor(self.server, self.cookies)
 
     def get(self, path: str) -> Answer:
         return self._send("GET", path, None)
 
-    def post(self, path: str, fields: Mapping[str, str]) -> Answer:
+    def post(self, path: str, fields: Fields) -> Answer:
         return self._send("POST", path, urlencode(fields))
 
     def _send(self, method: str, path: str, body: str | None) -> Answer:
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
+        response = self._request(method, path, body)
+        text = response.read().decode()
+        if response.status >= 500:
+            raise Failed(f"{self.server.name} answered {response.status} at {path}:\n{text[:500]}\n{self.server.log()}")
+        return Answer(response.status, text, response.getheader("Location", ""))
+
+    def stream(self, path: str) -> Iterator[bytes]:
+        """The answer's body in pieces, as they come."""
+        response = self._request("GET", path, None)
+        if response.status != 200:
+            raise Failed(f"{path} answered {response.status}")
+        while piece := response.read1(1 << 16):
+            yield piece
+
+    def _request(self, method: str, path: str, body: str | None) -> http.client.HTTPResponse:
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
+        self.wake()
         self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
-        text = response.read().decode()
+        self._used = time.monotonic()
         for name, value in response.getheaders():
             if name.lower() == "set-cookie":
                 cookie, _sign, rest = value.partition("=")
-                self._cookies[cookie] = rest.partition(";")[0]
-        return Answer(response.status, text, response.getheader("Location", ""))
+                self.cookies[cookie] = rest.partition(";")[0]
+        return response
 
     def close(self) -> None:
         self._connection.close()
@@ -137,13 +179,19 @@ def _free_port() -> int:
 
 
 def _processor_time(process: Path) -> float:
-    """Seconds, as user and in the kernel; they stand behind the name, which may have blanks in it."""
-    fields = (process / "stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Seconds that all threads of a process have run."""
+    return sum(_nanoseconds(task) for task in (process / "task").iterdir()) / 1e9
 
 
-def _high_water_mark(process: Path) -> float:
+def _nanoseconds(task: Path) -> int:
+    try:
+        return int((task / "schedstat").read_text().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # The thread has ended meanwhile.
+
+
+def _memory(process: Path, name: str) -> float:
     for line in (process / "status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
     return 0.0

@@ -1,7 +1,8 @@
-"""What is measured: a filled database is as it says, and the limit shows the rows that the product shows."""
+"""The database that is measured: as many of each as it says, the same for the same seed, with all its keys."""
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from statistics import mean
 from typing import Any
@@ -10,14 +11,14 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from benchmarks import bare_flask, cases, fill, run
+from benchmarks import fill
 from benchmarks.databases import Filled
-from benchmarks.servers import Answer
 from extensions import db
 from models import (
     Characterization,
     Client,
     ClientGroup,
+    ClientUser,
     Product,
     Project,
     Service,
@@ -27,33 +28,98 @@ from models import (
 )
 from operations import checking, passwords
 
-CLIENTS = 1500
-
-
-@pytest.fixture
-def filled(app: Flask, database_url: str, tmp_path: Any) -> Filled:
-    password = fill.fill(app, clients=CLIENTS, seed=3)
-    return Filled(database_url, tmp_path / "data", CLIENTS, password)
-
 
 def number_of(*conditions: Any) -> int:
     return db.session.scalar(sa.select(sa.func.count()).where(*conditions)) or 0
 
 
+SQLITE_CATALOGUE = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name"
+POSTGRESQL_CATALOGUE = """
+SELECT 'index', indexname::text, indexdef FROM pg_indexes WHERE schemaname = 'public' UNION ALL
+SELECT 'key', conname::text, pg_get_constraintdef(oid) || convalidated::text FROM pg_constraint UNION ALL
+SELECT 'trigger', tgname::text, pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
+ORDER BY 1, 2, 3
+"""
+
+
+def keys_and_triggers() -> list[Any]:
+    """All that the database itself keeps watch with."""
+    is_sqlite = db.engine.dialect.name == "sqlite"
+    found = db.session.execute(sa.text(SQLITE_CATALOGUE if is_sqlite else POSTGRESQL_CATALOGUE)).all()
+    db.session.rollback()
+    return list(map(tuple, found))
+
+
+def test_keys_indexes_and_triggers_are_as_before(app: Flask) -> None:
+    with app.app_context():
+        before = keys_and_triggers()
+        assert {kind for kind, _name, _definition in before} >= {"index", "trigger"}
+        fill.fill(app, clients=20, seed=3)
+        assert keys_and_triggers() == before
+
+
+def test_every_key_holds_afterwards(app: Flask, filled: Filled) -> None:
+    with app.app_context():
+        with pytest.raises(sa.exc.IntegrityError):
+            db.session.execute(sa.update(ClientUser).values(username="the same"))
+        db.session.rollback()
+        with pytest.raises(sa.exc.IntegrityError):
+            db.session.execute(sa.update(Client).where(Client.id == 1).values(project_id=999))
+        db.session.rollback()
+
+
+class Remembered:
+    """Takes rows in the place of the tables."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+
+    def add(self, table: str, row: dict[str, Any]) -> None:
+        self.rows.setdefault(table, []).append(row)
+
+    def write(self) -> None:
+        """They stay where they are."""
+
+
+def test_the_same_seed_gives_the_same_rows(app: Flask, filled: Filled) -> None:
+    again = Remembered()
+    with app.app_context():
+        kinds = dict(db.session.execute(sa.select(Characterization.code, Characterization.id)).all())
+        projects = list(db.session.scalars(sa.select(Project.id).order_by(Project.id)))
+        products: dict[int, list[int]] = {number: [] for number in projects}
+        for number, project in db.session.execute(sa.select(Product.id, Product.project_id).order_by(Product.id)):
+            products[project].append(number)
+        groups = list(db.session.scalars(sa.select(ClientGroup.id).order_by(ClientGroup.id)))
+        setting = fill.Setting(projects=projects, products=products, groups=groups, characterizations=kinds)
+        fill._clients(again, setting, filled.clients, random.Random(filled.seed))
+        for name in ("name", "email", "note", "owner_username", "registered_at", "referrer_id", "active_services"):
+            column = getattr(Client, name)
+            in_table = list(db.session.scalars(sa.select(column).order_by(Client.id)))
+            assert in_table == [row[name] for row in again.rows["clients"]]
+        memberships = db.session.execute(sa.select(client_group_members)).all()
+        assert sorted(memberships) == sorted(
+            (row["client_id"], row["group_id"]) for row in again.rows["client_group_members"]
+        )
+
+
+def test_other_seeds_have_other_fingerprints() -> None:
+    assert fill.fingerprint(1) == fill.fingerprint(1) != fill.fingerprint(2)
+
+
 def test_filled_as_it_says(app: Flask, filled: Filled) -> None:
     with app.app_context():
-        assert number_of(Client.id > 0) == CLIENTS
+        assert number_of(Client.id > 0) == filled.clients
         assert (number_of(Project.id > 0), number_of(Product.id > 0), number_of(ClientGroup.id > 0)) == (
             5,
             30,
             20,
         )
-        assert 1.8 < number_of(Service.id > 0) / CLIENTS < 2.2
+        assert 1.8 < number_of(Service.id > 0) / filled.clients < 2.2
         members = db.session.scalar(sa.select(sa.func.count()).select_from(client_group_members))
-        assert 1.3 < members / CLIENTS < 1.7
+        assert 1.3 < members / filled.clients < 1.7
         assert 180 < mean(map(len, db.session.scalars(sa.select(Client.note)))) < 320
         codes = Counter(db.session.scalars(sa.select(Characterization.code).join(Client)))
-        assert 0.07 < codes["good"] / CLIENTS < 0.13
+        assert 0.07 < codes["good"] / filled.clients < 0.13
         assert checking.faults() == []
 
 
@@ -74,49 +140,3 @@ def test_staff_member_has_the_password(app: Flask, filled: Filled) -> None:
 def test_a_filled_database_is_not_filled_again(app: Flask, filled: Filled) -> None:
     with pytest.raises(SystemExit, match="clients already"):
         fill.fill(app, clients=10, seed=3)
-
-
-def test_limit_shows_the_rows_of_the_product(
-    app: Flask, filled: Filled, client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", filled.url)
-    monkeypatch.setenv("BARE_STAFF", "1")
-    monkeypatch.setenv("BARE_KEY", "of this test")
-    monkeypatch.setenv("BARE_NOW", cases.BARE_NOW)
-    limit = bare_flask.create_app()
-    bare = limit.test_client()
-    assert bare.get("/clients/a").status_code == 403
-    bare.get("/login")
-    run.log_in(client, filled)
-    for case in cases.cases(filled):
-        if not case.is_write:
-            mine = client.get(cases.product_address(case))
-            theirs = bare.get(cases.bare_address(case))
-            rows = Answer(theirs.status_code, theirs.text).rows
-            assert rows
-            assert (len(rows) == 1) == (case.code == "d2")
-            assert Answer(mine.status_code, mine.text).rows == rows, case.title
-    limit.extensions["database"].close()
-
-
-@pytest.mark.engine("sqlite")
-def test_table_has_a_line_for_each_case(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
-    given = [
-        "--clients",
-        "200",
-        "--rounds",
-        "2",
-        "--directory",
-        str(tmp_path / "kept"),
-        "--case",
-        "a",
-        "--case",
-        "g",
-    ]
-    assert run.main(given) == 0
-    printed = capsys.readouterr().out.splitlines()
-    lines = [line.split(" | ") for line in printed if line.startswith(("| a ", "| g "))]
-    assert [line[0] for line in lines] == ["| a", "| g"]
-    assert all(float(line[2]) > 0 and float(line[3]) > 0 for line in lines)
-    assert run.main([*given, "--clean"]) == 0
-    assert not (tmp_path / "kept").exists()

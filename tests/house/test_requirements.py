@@ -49,7 +49,7 @@ def test_everything_asked_for_is_used() -> None:
     assert asked_for("requirements.in") - NOT_IMPORTED <= imported()
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-bench"])
 def test_every_wish_has_a_reason_and_a_pin_with_digests(name: str) -> None:
     wishes = [line for line in (ROOT / f"{name}.in").read_text().splitlines() if line and line[0] not in "#-"]
     assert all(LINE.fullmatch(line) for line in wishes), "each line says which version, and behind # why"
@@ -58,7 +58,7 @@ def test_every_wish_has_a_reason_and_a_pin_with_digests(name: str) -> None:
     assert asked_for(f"{name}.in") <= set(pinned)
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-bench.txt"])
 def test_the_pins_name_no_place(name: str) -> None:
     place = r"://|--index|--find-links|--extra|file:/| @ |/(work|opt|home|tmp)/"
     assert not re.search(place, (ROOT / name).read_text())
