@@ -57,6 +57,8 @@ def upgrade():
     # Added in place: a table made anew would lose its triggers, and take long where the audit is.
     op.add_column("audit_events", sa.Column("bulk_change_id", sa.Integer(), nullable=True))
     index_of_given("bulk_change_id", "module", "record_id")
+    # Only the removal of a staff member asks by it, and every bulk change of characterization paid for it.
+    op.drop_index("ix_clients_characterization_by_id", "clients")
     # Most events have neither a client user nor a login-as; their indexes need not name those.
     for column in SELDOM_GIVEN:
         op.drop_index(f"ix_audit_events_{column}", "audit_events")
@@ -64,6 +66,7 @@ def upgrade():
 
 
 def downgrade():
+    op.create_index("ix_clients_characterization_by_id", "clients", ["characterization_by_id"])
     for column in SELDOM_GIVEN:
         op.drop_index(f"ix_audit_events_{column}", "audit_events")
         op.create_index(f"ix_audit_events_{column}", "audit_events", [column])
