@@ -36,14 +36,14 @@ LOCALE = (
 NOBODY = 65534
 
 
-def ensure_running(data: Path) -> None:
-    """Start the server of `data`, made first where it is not there. To be called under a lock."""
+def ensure_running(data: Path, **more: str) -> None:
+    """Start the server of `data`, made first where it is not there, with `more` settings. To be called under a lock."""
     if (data / "postmaster.pid").exists():
         return
     programs = _programs(data.parent)
     if not data.exists():
         _make(programs, data)
-    settings = " ".join(f"-c {name}={value}" for name, value in FAST.items())
+    settings = " ".join(f"-c {name}={value}" for name, value in {**FAST, **more}.items())
     options = f"-k {data} {settings}"
     _run(
         programs / "pg_ctl",
