@@ -54,7 +54,7 @@ class SavedFilterPages:
 
     def list_tabs(self) -> list[dict[str, Any]]:
         """«All», then the saved filters. None as long as nobody has saved one."""
-        found = saved_filters.visible_to(current_user._get_current_object())
+        found = saved_filters.tabs_of(current_user._get_current_object())
         if not found:
             return []
         shown_now = {
@@ -65,14 +65,14 @@ class SavedFilterPages:
         # The tab one stands on is shown however many there are.
         return [tab for place, tab in enumerate(tabs) if place <= SHOWN_TABS or tab["active"]]
 
-    def _tab(self, saved: SavedFilter, shown_now: dict[str, str]) -> dict[str, Any]:
+    def _tab(self, saved: Any, shown_now: dict[str, str]) -> dict[str, Any]:
         understood = saved_filters.is_understood(saved.parameters, self.filter_choices())  # type: ignore[attr-defined]
         return {
             "label": saved.name,
             "url": address_of(saved),
             "active": saved.parameters == shown_now,
             # In the filter by client a tab's number would be of all clients, and belie what is shown.
-            "count": None if g.get("client_scope") is not None else count_in_tab(_count_of(saved)) or None,
+            "count": None if g.get("client_scope") is not None else count_in_tab(saved.counted) or None,
             "fault": None if understood else _("Something that this filter asks for is not there any more."),
         }
 
