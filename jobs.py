@@ -34,6 +34,7 @@ from operations import (
     mailings,
     saved_filters,
     selections,
+    upkeep,
 )
 
 log = logging.getLogger("clientdesk.jobs")
@@ -123,6 +124,7 @@ SWEEPS: tuple[tuple[Callable[[], None], int], ...] = (
     (count_saved_filters, 10),
     (note_members_of_filters, 60),
     (tidy_up, 600),
+    (upkeep.keep_statistics, 3600),
 )
 
 
