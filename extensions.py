@@ -208,8 +208,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "busy_timeout=30000",
-        "cache_size=-65536",
-        "temp_store=MEMORY",
+        # Kibibytes for each connection, of which a process may have one for each of its threads.
+        "cache_size=-16384",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

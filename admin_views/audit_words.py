@@ -54,6 +54,7 @@ FIELDS: dict[str, Any] = {
     "kind": _l("Kind"), "label": _l("Label"), "language": _l("Language"), "legal_address": _l("Legal address"),
     "legal_status": _l("Status"), "letters": _l("Letters"), "mailing": _l("Mailing"), "method": _l("Method"),
     "move_to_sender": _l("Move ticket to me on reply"), "must_change_password": _l("Password for one login"),
+    "made_groups": _l("Groups that it made"), "undone": _l("What was taken back"),
     "name": _l("Name"), "note": _l("Note"), "number": _l("Number"), "opened_at": _l("Opened"),
     "owner": _l("Owner"), "paid_at": _l("Paid"), "parameters": _l("Conditions"), "path": _l("Page"),
     "payer": _l("Payer"), "percent": _l("Percent"), "period": _l("Period"), "period_from": _l("Period from"),
@@ -95,6 +96,7 @@ ACTIONS: dict[str, Any] = {
     "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
     "remove_group": lazy_pgettext("audit", "removed from a group"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
     "set_project": lazy_pgettext("audit", "set the project"), "set_language": lazy_pgettext("audit", "set the language"),
+    "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
 }  # fmt: skip
 
 # Where the names of records stand, for those that events refer to.

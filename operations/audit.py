@@ -199,8 +199,10 @@ def _notice(session: OrmSession, _context: Any, _instances: Any) -> None:
 
 @event.listens_for(OrmSession, "after_flush")
 def _write(session: OrmSession, context: Any) -> None:
-    noticed = session.info.pop("noticed", [])
-    noticed += _gone_with_others(session, context)
+    gone = _gone_with_others(session, context)
+    removed = {row for row, *_rest in gone}
+    # To be taken out of what it is a part of is no change of what is removed for it.
+    noticed = [each for each in session.info.pop("noticed", []) if each[0] not in removed] + gone
     events = [
         _event_values(
             action,

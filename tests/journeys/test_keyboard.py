@@ -19,11 +19,6 @@ pytestmark = pytest.mark.engine("sqlite")
 
 
 @pytest.fixture
-def cast(app: Flask) -> Cast:
-    return people_of.perform(app)
-
-
-@pytest.fixture
 def at_work(app: Flask, cast: Cast, browser_context: Any, live_server: Any) -> Page:
     """The owner's browser, logged in."""
     visitor = app.test_client()
