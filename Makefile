@@ -64,8 +64,8 @@ bench: $(VENV)/.benches ## Measure what must be fast, beside its peers, at 100,0
 	@$(BIN)/python -m benchmarks $(MEASURE)
 
 .PHONY: bench-long
-bench-long: $(VENV)/.benches ## Measure at a million clients, beside ten thousand.
-	@$(BIN)/python -m benchmarks --long $(MEASURE)
+bench-long: $(VENV)/.benches ## Measure at a million clients beside ten thousand, and the import.
+	@$(BIN)/python -m benchmarks --long --imports $(MEASURE)
 
 .PHONY: translate
 translate: $(VENV)/.runs ## Collect the texts, bring the catalogues up to date and compile them.
