@@ -208,8 +208,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "busy_timeout=30000",
-        # Kibibytes for each connection, of which a process may have one for each of its threads.
-        "cache_size=-16384",
+        # Kibibytes for each connection, of which a process has one for each of its threads. The system keeps the rest.
+        "cache_size=-4096",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

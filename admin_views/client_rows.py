@@ -49,6 +49,24 @@ def rows_of(ids: Sequence[int]) -> dict[int, Any]:
     return {row.id: row for row in plain_rows(ROWS_OF, {"ids": list(ids), "moment": now()})}
 
 
+class Changed:
+    """A client that was just edited, read like a row: the names of what it refers to are looked up when asked for."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    @property
+    def characterization(self) -> str:
+        return self._client.characterization.name
+
+    @property
+    def characterization_code(self) -> str:
+        return self._client.characterization.code
+
+
 class Cells:
     """The cells of a row, by the name of the column, as the person of this request reads them."""
 

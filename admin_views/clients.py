@@ -228,6 +228,9 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
         form.form_errors = []
         return form
 
+    def row_of(self, record: Client) -> Any:
+        return client_rows.Changed(record)
+
     def cell_form(self, record: Any, name: str) -> Any:
         return one_field(EditClientForm, name)(request.form, obj=record)
 

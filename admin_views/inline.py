@@ -87,7 +87,7 @@ class InlinePages:
                 form.populate_obj(record)
                 self.on_model_change(form, record, False)  # type: ignore[attr-defined]
             db.session.flush()
-            answer = self._cell_now(record.id, name)
+            answer = self._cell_now(record, name)
             db.session.commit()
         except OperationRefused as refusal:
             db.session.rollback()
@@ -100,8 +100,12 @@ class InlinePages:
             return _refused(_("Somebody else has changed this row meanwhile. Reload the page to see it."), 409)
         return answer
 
-    def _cell_now(self, number: int, name: str) -> Response:
-        row = self.fetch_rows([number])[0]  # type: ignore[attr-defined]
+    def row_of(self, record: Any) -> Any:
+        """What the list shows of a record that was just changed."""
+        return self.fetch_rows([record.id])[0]  # type: ignore[attr-defined]
+
+    def _cell_now(self, record: Any, name: str) -> Response:
+        row = self.row_of(record)
         return jsonify(
             html=str(escape(self.cell(row, name))),  # type: ignore[attr-defined]
             value=self.raw_value(row, name),

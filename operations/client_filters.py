@@ -72,9 +72,21 @@ def _after(character: str) -> str:
     return chr(0xE000 if 0xD800 <= following < 0xE000 else min(following, 0x10FFFF))
 
 
+def _in_row(column: Any, value: str) -> Condition:
+    """Whether `value` is part of the column in one row, blind to case; for SQLite.
+
+    Its own LIKE is blind to the case of Latin letters, and asks nothing of Python for each row. Two letters beyond
+    them have a Latin one in lower case: the sign of the Kelvin, and the capital i with a dot, whose dot follows.
+    """
+    plain = value.lower()
+    if plain.isascii() and "k" not in plain and not plain.endswith("i"):
+        return sa.and_(column.contains(value, autoescape=True))
+    return sa.func.lower(column).contains(value.lower(), autoescape=True)
+
+
 def _in_text(column: Any, name: str, value: str) -> Condition:
     """Whether `value` is part of `column` (called `name` in the index), blind to case; for SQLite."""
-    in_row = sa.func.lower(column).contains(value.lower(), autoescape=True)
+    in_row = _in_row(column, value)
     if len(value) >= TRIPLE:
         return _few_or(_in_search(name, value), in_row, (name, value))
     places = _beginning_a_triple(name, value)

@@ -266,3 +266,20 @@ def test_every_pair_of_filters(world: World, numbers: dict[str, int]) -> None:
 def test_any_number_of_filters_together(world: World, numbers: dict[str, int]) -> None:
     asked = _chosen(world, numbers)
     assert _found(asked) == _expected(world, asked)
+
+
+def test_letters_that_are_latin_in_lower_case_alone_are_found_on_both_engines(session: Any) -> None:
+    """SQLite's own comparing knows no case of them."""
+    for name in ("ALİ Demir", "Anders \u212aelvin", "Ali Plain", "Kelvin Plain"):
+        make.client(name, username="".join(c for c in name.lower() if c.isascii() and c.isalpha()))
+    db.session.commit()
+
+    def found(**parameters: str) -> list[str]:
+        asked = client_filters.understand(parameters.items())
+        ids = db.session.scalars(client_filters.client_ids(asked)).all()
+        return sorted(db.session.scalars(sa.select(Client.name).where(Client.id.in_(ids))))
+
+    assert found(name="k") == ["Anders \u212aelvin", "Kelvin Plain"]
+    assert found(name="i") == ["ALİ Demir", "Ali Plain", "Anders \u212aelvin", "Kelvin Plain"]
+    assert found(name="l") == ["ALİ Demir", "Ali Plain", "Anders \u212aelvin", "Kelvin Plain"]
+    assert found(name="DE") == ["ALİ Demir", "Anders \u212aelvin"]
