@@ -3,7 +3,9 @@
 PORT, HOST and WEB_CONCURRENCY (processes) come from the environment.
 """
 
+import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '5000')}"
@@ -25,3 +27,8 @@ umask = 0o077
 
 # The heartbeat of a process must not wait for a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+# The threads of a process share two heaps: with one for each, what one has freed no other can use.
+M_ARENA_MAX, HEAPS = -8, 2
+with suppress(OSError, AttributeError):
+    ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)

@@ -297,6 +297,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         ticks = bool(rows) and self.can_tick()
         filters_key = self.filters_key(asked)
         preserved = self._preserved()
+        export_urls = self.export_urls() if self.may("export") else []
         return {
             "title": self.name,
             "columns": headings,
@@ -317,7 +318,8 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             "create_url": self._with_scope(self.get_url(".create_view")) if self.may("create") else None,
             "create_label": self.create_label,
             "import_url": self.import_address if self.import_address and self.may("create") else None,
-            "export_urls": self.export_urls() if self.may("export") else [],
+            "export_urls": export_urls,
+            "export_key": tuple(export_urls),
             "count": count,
             "action_url": address(f"{self.url}/action/", dict(request.args.items())),
             "empty": {} if rows else self._empty(asked),

@@ -9,10 +9,11 @@ from typing import Any
 import sqlalchemy as sa
 from flask import g
 from flask_babel import get_locale, get_timezone
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from admin_views import cells
 from admin_views.client_badges import badge_of_characterization, other_badges
+from admin_views.rows import html
 from extensions import UTCDateTime, now, plain_rows
 from models import Characterization, Client, PenaltyPoint, Project
 from operations import countries, phones
@@ -68,7 +69,10 @@ class Changed:
 
 
 class Cells:
-    """The cells of a row, by the name of the column, as the person of this request reads them."""
+    """The cells of a row, by the name of the column, as the person of this request reads them.
+
+    What is not Markup is text, and escaped by who writes the row.
+    """
 
     def __init__(self) -> None:
         self._locale = str(get_locale() or "en")
@@ -79,9 +83,20 @@ class Cells:
         return int(row.id)
 
     def name(self, row: Any) -> Markup:
-        if not row.owner_username:
-            return escape(row.name)
-        return Markup(f'{escape(row.name)} <span class="muted">({escape(row.owner_username)})</span>')  # noqa: S704
+        name, username = html(row.name), row.owner_username
+        return Markup(f'{name} <span class="muted">({html(username)})</span>' if username else name)  # noqa: S704
+
+    def email(self, row: Any) -> str:
+        return str(row.email)
+
+    def contact_person(self, row: Any) -> str:
+        return str(row.contact_person)
+
+    def note(self, row: Any) -> str:
+        return str(row.note)
+
+    def language(self, row: Any) -> str:
+        return str(row.language.label)
 
     def properties(self, row: Any) -> str:
         shown = "" if row.is_ordinary else self._badge(row)
@@ -99,17 +114,17 @@ class Cells:
             row.characterization_color,
         )
 
-    def project(self, row: Any) -> Markup:
-        return escape(row.project)
+    def project(self, row: Any) -> str:
+        return str(row.project)
 
-    def characterization(self, row: Any) -> Markup:
-        return escape(named_characterization(row.characterization_code, row.characterization))
+    def characterization(self, row: Any) -> str:
+        return named_characterization(row.characterization_code, row.characterization)
 
-    def country(self, row: Any) -> Markup:
-        return escape(self._countries.get(row.country, row.country))
+    def country(self, row: Any) -> str:
+        return self._countries.get(row.country, row.country)
 
-    def verified_phone(self, row: Any) -> Markup:
-        return escape(_phone(row.verified_phone)) if row.verified_phone else Markup("")
+    def verified_phone(self, row: Any) -> str:
+        return _phone(row.verified_phone) if row.verified_phone else ""
 
     def balance(self, row: Any) -> Markup:
         return cells.money(row.balance, row.currency, self._locale)
@@ -119,7 +134,8 @@ class Cells:
 
     def registered_at(self, row: Any) -> str:
         """The day, in the viewer's zone; written the same in every language."""
-        return f"{row.registered_at.astimezone(self._zone):%d.%m.%Y}"
+        at = row.registered_at.astimezone(self._zone)
+        return f"{at.day:02d}.{at.month:02d}.{at.year}"
 
 
 def writer(name: str) -> Any:

@@ -25,7 +25,7 @@ from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
 from admin_views.login_as import LoginAsPages, may_log_in_as_clients
 from admin_views.saved_filters import SavedFilterPages
-from extensions import db, now
+from extensions import LabelledEnum, db, now
 from forms.base import one_field
 from forms.clients import CreateClientForm, EditClientForm
 from models import Client, PenaltyPoint, Project, Staff
@@ -182,7 +182,10 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
         return write(row) if write else super().cell(row, name)
 
     def raw_value(self, row: Any, name: str) -> Any:
-        return row.characterization_id if name == "characterization" else super().raw_value(row, name)
+        if name == "characterization":
+            return row.characterization_id
+        value = getattr(row, name)
+        return value.value if isinstance(value, LabelledEnum) else value
 
     def row_tools(self) -> list[dict[str, Any]]:
         tools: list[dict[str, Any]] = []
