@@ -180,7 +180,7 @@ def _imports(engine: str, store: Store, told: Told) -> list[Verdict]:
     imports = import_module(IMPORTS)
     figures = imports.measure(engine, clients=IMPORTED, store=store)
     told.say(f"Import of {IMPORTED:,} clients on {engine}:\n\n{imports.report([figures])}")
-    return report.of_import(figures.whole / figures.bare, figures.megabytes)
+    return report.of_import(figures.whole.clock / figures.bare.clock, figures.megabytes)
 
 
 def count_statements(filled: Filled, chosen: Sequence[Case]) -> dict[str, int]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import imports
+import pytest
+
+from benchmarks import imports, run
 from benchmarks.databases import Store
 
 
@@ -19,3 +21,12 @@ def test_an_import_is_measured_beside_its_own_rows(tmp_path: Path) -> None:
     assert 50 < figures.megabytes < 300
     told = imports.report([figures])
     assert "| sqlite | 200 |" in told
+
+
+def test_a_whole_run_judges_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "IMPORTED", 200)
+    store = Store(tmp_path / "kept")
+    told = run.Told(None)
+    verdicts = run._imports("sqlite", store, told)
+    store.close()
+    assert [verdict.what for verdict in verdicts] == ["import, beside the bare rows", "import, peak memory"]
