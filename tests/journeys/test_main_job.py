@@ -271,7 +271,9 @@ class Desk:
         assert self.number(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == "sent")) == len(
             clients
         )
-        self.page.reload()
+        # The page follows by itself, and begins anew when the mailing's state has changed.
+        expect(self.page.locator("[data-progress-url]")).to_have_attribute("data-status", "sent", timeout=30_000)
+        self.page.wait_for_load_state()
         figures = self.page.request.get(f"{self.server.url}/admin/mailings/{mailing}/progress.json").json()
         assert (figures["status"], figures["sent"], figures["queued"], figures["failed"]) == (
             "sent",
