@@ -315,6 +315,7 @@ def copy(tmp_path: Path) -> Path:
         assert before.count(old) == 1, f"{name} does not have this once:\n{old}"
         (target / name).write_text(before.replace(old, new), encoding="utf-8")
     shutil.copytree(ROOT / "docs", target / "docs")
+    write_out(target, "schema/equipment.py")
     write_out(target, "admin_views/equipment.py")
     return target
 

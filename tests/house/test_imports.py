@@ -12,7 +12,8 @@ FLOOR = {"config"}
 MAY_IMPORT = {
     "config": set(),
     "extensions": FLOOR,
-    "models": FLOOR | {"extensions"},
+    "schema": FLOOR | {"extensions"},
+    "models": FLOOR | {"extensions", "schema"},
     "operations": FLOOR | {"extensions", "models"},
     "forms": FLOOR | {"extensions", "models", "operations"},
     "jobs": FLOOR | {"extensions", "models", "operations"},
