@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from operations.demo_billing import Billing
 from operations.demo_catalogue import Catalogue
 from operations.demo_clients import Clients, Subject
 from operations.demo_news import News
-from operations.demo_rows import Rows, triggers_aside
+from operations.demo_rows import Chance, Rows, triggers_aside
 from operations.demo_support import AT_RISK, Support
 from operations.errors import OperationRefused
 
@@ -26,7 +25,8 @@ LEAST = 20
 def create(*, clients: int, seed: int, now: datetime) -> str | None:
     """Fill a database without clients with so many of them, and all that belongs to a provider.
 
-    Everything but passwords follows from `clients`, `seed` and `now`. Staff are `admin` and one for each of
+    Everything but passwords follows from `clients`, `seed` and `now`; what has nothing to do with time, from the
+    first two alone. Staff are `admin` and one for each of
     the first roles, named after it (`owner`, `support`…); they and the users of the first client share one
     password, which is returned. Where `admin` is there already, its password holds for all of them, and None
     is returned. Refuses a database that has clients already, and to make fewer than 20 of them.
@@ -38,12 +38,12 @@ def create(*, clients: int, seed: int, now: datetime) -> str | None:
     now = now.astimezone(UTC)
     password, password_hash = _password()
     catalogue = demo_catalogue.create(password_hash=password_hash, now=now)
-    rng = random.Random(f"{clients} clients, seed {seed}")
+    chance = Chance(clients=clients, seed=seed)
     rows = Rows(db.session.connection())
-    made = Clients(rng, rows, catalogue, total=clients, password_hash=password_hash, now=now)
-    billing = Billing(rng, rows, total=clients, now=now)
-    support = Support(rng, rows, catalogue, now=now)
-    news = News(rng, rows, catalogue, now=now)
+    made = Clients(chance, rows, catalogue, total=clients, password_hash=password_hash, now=now)
+    billing = Billing(chance, rows, total=clients, now=now)
+    support = Support(chance, rows, catalogue, now=now)
+    news = News(chance, rows, catalogue, now=now)
     with triggers_aside(db.session.connection()):
         for subject in made.make():
             stopped_for = support.add(subject)

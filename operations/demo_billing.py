@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,7 +11,7 @@ from models import Period, ServiceStatus, SuspensionReason
 from operations.demo_books import Books, Charge, Purse, Standing, shifted
 from operations.demo_catalogue import MONTHS, ForSale, Shop
 from operations.demo_clients import Subject
-from operations.demo_rows import Rows, shuffled_shares
+from operations.demo_rows import Chance, Rows, shuffled_shares
 
 # The first clients have a year behind them, so that plots show something; all others two months.
 LONG_HISTORY, SHORT_HISTORY = 12, 2
@@ -56,12 +55,13 @@ class Sale:
 
 
 class Billing:
-    def __init__(self, rng: random.Random, rows: Rows, *, total: int, now: datetime) -> None:
-        self._rng, self._rows, self._now = rng, rows, now
+    def __init__(self, chance: Chance, rows: Rows, *, total: int, now: datetime) -> None:
+        self._chance, self._rows, self._now = chance, rows, now
+        self._rng = chance.of("billing")
         self._today = now.date()
-        self._standings = shuffled_shares(rng, total, STANDINGS)
-        self._fates = shuffled_shares(rng, 3 * total, FATES)
-        self._books = Books(rng, rows, total=total, now=now)
+        self._standings = shuffled_shares(chance.of("standings"), total, STANDINGS)
+        self._fates = shuffled_shares(chance.of("fates"), 3 * total, FATES)
+        self._books = Books(rows, total=total, now=now)
         self._to_cover: dict[int, list[ForSale]] = {}
         self._total = total
 
@@ -70,6 +70,7 @@ class Billing:
 
         With `violation_id` its services are stopped for that violation; those of who is at risk all run.
         """
+        self._rng = self._chance.of("billing", subject.id)
         standing = next(self._standings)
         is_shown = subject.id == SHOWN_CLIENT
         if is_at_risk or violation_id is not None:
@@ -88,7 +89,7 @@ class Billing:
         statuses = [self._service(sale, violation_id) for sale in sales]
         subject.row["active_services"] = statuses.count(ServiceStatus.ACTIVE)
         subject.row["is_suspended"] = ServiceStatus.SUSPENDED in statuses and not RUNNING & set(statuses)
-        self._books.keep(purse)
+        self._books.keep(purse, self._chance.of("books", subject.id))
 
     def _not_yet_sold(self, shop: Shop) -> list[ForSale]:
         """Products that no client has yet, some for each client, so that in the end all are sold."""

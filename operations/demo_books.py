@@ -72,8 +72,9 @@ class Purse:
 class Books:
     """Writes down what follows from the charges of clients, and keeps every balance equal to its entries."""
 
-    def __init__(self, rng: random.Random, rows: Rows, *, total: int, now: datetime) -> None:
-        self._rng, self._rows, self._now = rng, rows, now
+    def __init__(self, rows: Rows, *, total: int, now: datetime) -> None:
+        self._rows, self._now = rows, now
+        self._rng = random.Random(0)  # Until a client brings its own.
         self._today = now.date()
         # Accounts with a client's home project have the client's id; all others come after those.
         self._last_account = total
@@ -91,8 +92,9 @@ class Books:
             },
         )
 
-    def keep(self, purse: Purse) -> None:
-        """Make the documents and entries of a client whose charges are known."""
+    def keep(self, purse: Purse, rng: random.Random) -> None:
+        """Make the documents and entries of a client whose charges are known; `rng` is its own chance."""
+        self._rng = rng
         subject = purse.subject
         account = self._account(subject.id, subject, subject.shop)
         self._documents(purse)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from typing import Any
 from models import Language, LegalStatus
 from operations import demo_names as names
 from operations.demo_catalogue import Catalogue, Shop
-from operations.demo_rows import Rows, shuffled_shares
+from operations.demo_rows import Chance, Rows, shuffled_shares
 from operations.demo_texts import NOTES, REASONS, REMARKS
 
 YEARS = 8
@@ -60,7 +59,7 @@ class Clients:
 
     def __init__(
         self,
-        rng: random.Random,
+        chance: Chance,
         rows: Rows,
         catalogue: Catalogue,
         *,
@@ -68,7 +67,8 @@ class Clients:
         password_hash: str,
         now: datetime,
     ) -> None:
-        self._rng, self._rows, self._catalogue = rng, rows, catalogue
+        self._chance, self._rows, self._catalogue = chance, rows, catalogue
+        self._rng = chance.of("clients")
         self._total, self._password_hash, self._now = total, password_hash, now
         self._usernames: set[str] = set()
         # Which project each client has, a byte each: who brings a client is a client of the same project.
@@ -76,10 +76,14 @@ class Clients:
 
     def make(self) -> Iterator[Subject]:
         """Make all of them; after each, what it refers to may be added."""
-        rng, total = self._rng, self._total
+        total = self._total
         homes = {place: shop.brand.share for place, shop in enumerate(self._catalogue.shops)}
-        decks = [shuffled_shares(rng, total, shares) for shares in (homes, CHARACTERIZATIONS, BROUGHT_BY)]
-        legal_statuses = shuffled_shares(rng, total, LEGAL_STATUSES)
+        decks = (
+            shuffled_shares(self._chance.of("homes"), total, homes),
+            shuffled_shares(self._chance.of("characterizations"), total, CHARACTERIZATIONS),
+            shuffled_shares(self._chance.of("who brings"), total, BROUGHT_BY),
+        )
+        legal_statuses = shuffled_shares(self._chance.of("legal statuses"), total, LEGAL_STATUSES)
         for home, code, brought_by in zip(*decks, strict=True):
             subject = self._subject(home, next(legal_statuses), is_brought=brought_by == "client")
             self._homes.append(home)
@@ -94,8 +98,8 @@ class Clients:
             yield subject
 
     def _subject(self, home: int, legal_status: LegalStatus, *, is_brought: bool) -> Subject:
-        rng, shop = self._rng, self._catalogue.shops[home]
-        client_id = self._rows.new_id("clients")
+        shop, client_id = self._catalogue.shops[home], self._rows.new_id("clients")
+        rng = self._rng = self._chance.of("clients", client_id)
         countries = shop.brand.countries
         country = names.COUNTRIES[rng.choices(tuple(countries), tuple(countries.values()))[0]]
         contact = names.person(rng, country.language)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import random
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from extensions import db
 from models import EmailStatus, Mailing, MailingStatus, RecipientOutcome, TicketStatus
 from operations.demo_catalogue import FULL_NAMES, Catalogue
 from operations.demo_clients import Subject
-from operations.demo_rows import Rows
+from operations.demo_rows import Chance, Rows
 from operations.demo_texts import NEWS
 
 LAST_RECIPIENT = 150
@@ -21,8 +20,9 @@ DAYS_AGO = 9
 class News:
     """A mailing, its recipients, their tickets and letters; most arrived, some did not."""
 
-    def __init__(self, rng: random.Random, rows: Rows, catalogue: Catalogue, *, now: datetime) -> None:
-        self._rng, self._rows, self._catalogue = rng, rows, catalogue
+    def __init__(self, chance: Chance, rows: Rows, catalogue: Catalogue, *, now: datetime) -> None:
+        self._chance, self._rows, self._catalogue = chance, rows, catalogue
+        self._rng = chance.of("news")
         self._sent_at = (now - timedelta(days=DAYS_AGO)).replace(microsecond=0)
         self._count = 0
         self._mailing = Mailing(
@@ -44,6 +44,7 @@ class News:
         """Send the news to `subject`, if it was there and is among the first clients."""
         if subject.id > LAST_RECIPIENT or subject.registered_at > self._sent_at:
             return
+        self._rng = self._chance.of("news", subject.id)
         self._count += 1
         has_failed = not subject.is_unsubscribed and self._rng.random() < 0.03
         outcome = RecipientOutcome.FAILED if has_failed else RecipientOutcome.SENT

@@ -126,6 +126,21 @@ def _amount(hundredths: int | None) -> Decimal | None:
     return None if hundredths is None else Decimal(hundredths).scaleb(-2)
 
 
+class Chance:
+    """What is left to chance, the same for the same numbers.
+
+    Each part of the data has a chance of its own, and in it each client: how much a client has follows from the
+    day, and must not change what another one has, or is called.
+    """
+
+    def __init__(self, *, clients: int, seed: int) -> None:
+        self._root = f"{clients} clients, seed {seed}"
+
+    def of(self, part: str, client_id: int = 0) -> random.Random:
+        """The chance of one part of the data, or of what one client has of it."""
+        return random.Random(f"{self._root}, {part} {client_id}")
+
+
 def shuffled_shares(rng: random.Random, total: int, shares: Mapping[T, float]) -> Iterator[T]:
     """Deal out the keys of `shares`, `total` of them in no order but in their shares, which add up to 1.
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import random
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from models import TicketStatus, ViolationAction, ViolationStatus
 from operations.demo_catalogue import Catalogue
 from operations.demo_clients import Subject
-from operations.demo_rows import Rows
+from operations.demo_rows import Chance, Rows
 from operations.demo_texts import DIALOGUES, VIOLATION, Dialogue
 
 # Which client has the violation that is about to be executed, and how long from now.
@@ -37,11 +36,13 @@ class Words(NamedTuple):
 
 
 class Support:
-    def __init__(self, rng: random.Random, rows: Rows, catalogue: Catalogue, *, now: datetime) -> None:
-        self._rng, self._rows, self._catalogue, self._now = rng, rows, catalogue, now
+    def __init__(self, chance: Chance, rows: Rows, catalogue: Catalogue, *, now: datetime) -> None:
+        self._chance, self._rows, self._catalogue, self._now = chance, rows, catalogue, now
+        self._rng = chance.of("support")
 
     def add(self, subject: Subject) -> int | None:
         """Give `subject` what it has to do with support; returns the violation that stopped it."""
+        self._rng = self._chance.of("support", subject.id)
         count = self._rng.choice((0, 0, 1, 2)) if subject.id <= 300 else int(self._rng.random() < 0.25)
         for _ticket in range(max(count, 2) if subject.id == 1 else count):
             self._question(subject)

@@ -29,6 +29,7 @@ from models import (
     Mailing,
     MailingRecipient,
     OutboundEmail,
+    Payer,
     Payment,
     PaymentStatus,
     Product,
@@ -43,6 +44,7 @@ from models import (
     TicketMessage,
     Violation,
     ViolationStatus,
+    client_group_members,
 )
 from operations import checking, demo, passwords
 from operations.demo_rows import shuffled_shares
@@ -87,6 +89,28 @@ def test_same_numbers_make_same_data(session: Any) -> None:
         session.rollback()
     assert seen[0] == seen[1]
     assert seen[0]["clients"] != seen[2]["clients"]
+
+
+def who_there_is() -> list[Any]:
+    """What has nothing to do with time: who the clients are, who brought them, and what they have."""
+    clients = sa.select(
+        Client.id, Client.name, Client.email, Client.country, Client.verified_phone, Client.registration_ip,
+        Client.referrer_id, Client.characterization_id, Client.owner_username,
+    )  # fmt: skip
+    services = sa.select(Service.client_id, Service.product_id, Service.status, Service.period)
+    groups = sa.select(client_group_members)
+    payers = sa.select(Payer.client_id, Payer.name, Payer.tax_id)
+    return [sorted(map(repr, db.session.execute(rows))) for rows in (clients, services, groups, payers)]
+
+
+@pytest.mark.engine("sqlite")
+def test_clients_are_the_same_on_any_day(session: Any) -> None:
+    seen = []
+    for days in (0, 1, 37, 400):
+        demo.create(clients=60, seed=7, now=NOW + timedelta(days=days))
+        seen.append(who_there_is())
+        session.rollback()
+    assert seen[0] == seen[1] == seen[2] == seen[3]
 
 
 def test_shares_of_clients(password: str) -> None:
