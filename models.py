@@ -100,6 +100,7 @@ from schema.support import (
     Ticket,
     TicketCategory,
     TicketMessage,
+    TicketWriter,
     Violation,
 )
 

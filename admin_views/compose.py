@@ -12,7 +12,7 @@ from flask_admin.base import expose
 from flask_babel import format_datetime, format_decimal, ngettext
 from flask_babel import gettext as _
 from flask_login import current_user
-from werkzeug.datastructures import CombinedMultiDict, FileStorage
+from werkzeug.datastructures import CombinedMultiDict
 
 from admin_views.base import needs
 from config import LANGUAGES
@@ -20,7 +20,6 @@ from extensions import db, now
 from forms.mailings import MailingForm
 from models import Client, Mailing, Project, ResponseTemplate, Selection, Staff
 from operations import (
-    attachments,
     filters,
     idempotency,
     letters,
@@ -34,6 +33,7 @@ from operations.attachments import StoredFile
 from operations.errors import OperationRefused
 from operations.macros import Addressee, Subject, Text
 from operations.mailing_plan import Draft, Plan
+from web import uploads
 
 BUTTONS = ("preview", "send_test", "send", "auto_fill")
 
@@ -122,17 +122,7 @@ class Composing:
 
     def _take_files(self) -> None:
         """Keep what was uploaded, now or with the same form before; a refusal stands beside the field."""
-        kept = [file for token in request.form.getlist("kept_file") if (file := attachments.from_token(token))]
-        uploads = [
-            file for file in request.files.getlist("attachments") if isinstance(file, FileStorage) and file.filename
-        ]
-        self.files = kept
-        try:
-            self.files = attachments.store_all([(file.stream, file.filename or "") for file in uploads], kept=kept)
-        except OperationRefused as refusal:
-            self._file_error = refusal.message
-        else:
-            self._file_error = ""
+        self.files, self._file_error = uploads.taken()
 
     def _check(self) -> bool:
         valid = self.form.check()
@@ -276,7 +266,7 @@ class Composing:
                 languages_by_code=LANGUAGES,
                 macros=list(macros.REGISTRY.values()),
                 ready_texts=self._ready_texts(),
-                files=[(file, attachments.token_for(file)) for file in self.files],
+                files=uploads.with_tokens(self.files),
                 preview=self._preview_of(draft) if self.shows_preview else None,
                 position=self.position,
                 send_label=self._send_label(plan),

@@ -14,11 +14,12 @@ from flask_babel import pgettext
 from flask_login import current_user
 from sqlalchemy.orm import joinedload
 
-from admin_views import cells, client_badges, files
+from admin_views import cells, files
+from admin_views.answering import AnsweringPages
 from admin_views.base import ModuleView, needs
-from extensions import db
 from models import Client, Staff, Ticket, TicketCategory, TicketStatus
-from operations import filters, letters, tickets
+from operations import filters, ticket_reading
+from operations.errors import OperationRefused
 from operations.filters import Number, OneOf, Record
 
 COLORS = {"waiting_staff": "amber", "waiting_client": "blue", "closed": ""}
@@ -28,10 +29,11 @@ def state(ticket: Ticket) -> Any:
     return cells.badge(ticket.status.value, str(ticket.status.label), color=COLORS[ticket.status.value])
 
 
-class TicketsView(ModuleView):
+class TicketsView(AnsweringPages, ModuleView):
     module = "tickets"
     icon = "message"
-    can_create = can_edit = can_delete = False
+    can_create = can_delete = False
+    can_edit = True
     column_list = ("id", "subject", "client", "category", "status", "assignee", "updated_at")
     column_labels = {
         "id": _l("Code"),
@@ -42,10 +44,13 @@ class TicketsView(ModuleView):
         "assignee": _l("Assignee"),
         "updated_at": _l("Last message"),
     }
+    column_editable_list = ("category", "assignee")
+    form_columns = ("subject", "category", "assignee")
+    sections = (("", "", ("subject", "category", "assignee")),)
     column_formatters = {"status": lambda view, context, row, name: state(row)}
     title_column = "subject"
     searched = ("subject", "reference")
-    sortable = ("id",)
+    sortable = ("id", "updated_at")
     list_filters = (
         OneOf("status", _l("State"), Ticket.status, TicketStatus),
         Record("category", _l("Category"), Ticket.category_id, TicketCategory),
@@ -78,26 +83,13 @@ class TicketsView(ModuleView):
             for label, wanted in offered
         ]
 
-    @expose("/details/")
-    def details_view(self) -> ResponseReturnValue:
-        """One ticket as a thread."""
-        ticket = self.posted_or_404()
-        client = db.session.scalars(
-            sa.select(Client)
-            .where(Client.id == ticket.client_id)
-            .options(joinedload(Client.characterization), joinedload(Client.project))
-        ).one()
-        return self.render(
-            "admin/tickets/details.html",
-            ticket=ticket,
-            client=client,
-            badges=client_badges.badges_of(client),
-            state=state(ticket),
-            messages=tickets.messages_of(ticket, with_internal=True),
-            mailing_files=ticket.mailing.attachments if ticket.mailing else [],
-            as_html=letters.html_of,
-            moment=cells.show,
-        )
+    def state_of(self, ticket: Ticket) -> Any:
+        return state(ticket)
+
+    def on_model_change(self, form: Any, model: Ticket, is_created: bool) -> None:
+        assignee = model.assignee
+        if assignee is not None and not assignee.may("tickets.edit"):
+            raise OperationRefused(_("This staff member may not answer tickets."), field="assignee")
 
     @expose("/file/")
     @needs("tickets.view")
@@ -108,5 +100,5 @@ class TicketsView(ModuleView):
             number = filters.whole_number(request.args.get("file", ""))
         except ValueError:
             abort(404)
-        attachment = tickets.attachment_of(ticket, number, with_internal=True)
+        attachment = ticket_reading.attachment_of(ticket, number, with_internal=True)
         return files.send(attachment) if attachment is not None else abort(404)

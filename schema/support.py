@@ -195,6 +195,17 @@ class TicketMessage(Model):
     __table_args__ = (Index(None, "ticket_id", "id"),)
 
 
+class TicketWriter(Model):
+    """A staff member who is writing an answer to the ticket; `at`: when he last was seen to."""
+
+    __tablename__ = "ticket_writers"
+    ticket_id: Mapped[int] = mapped_column(sa.Integer, ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True)
+    staff_id: Mapped[int] = mapped_column(sa.Integer, ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[datetime] = moment(default=True, index=True)
+
+    staff: Mapped[Staff] = relationship()
+
+
 class Attachment(Model):
     """A file of a message, or of a mailing, whose tickets all show it. `stored_name` is its name on disk.
 
