@@ -34,6 +34,7 @@ from operations import (
     mailings,
     saved_filters,
     selections,
+    ticket_reading,
     upkeep,
 )
 
@@ -111,6 +112,7 @@ def tidy_up() -> None:
         db.session.execute(sa.delete(condition.left.table).where(condition))
         db.session.commit()
     selections.forget_old(now=moment)
+    ticket_reading.forget_writers(now=moment)
     impersonation.end_expired(now=moment)
     attachments.forget_orphans(now=moment)
     imports.drop_forgotten(now=moment, directory=current_app.config["SETTINGS"].data_dir / "imports")

@@ -92,6 +92,7 @@ ACTIONS: dict[str, Any] = {
     "password_reset_requested": lazy_pgettext("audit", "asked for a link to set the password"),
     "password_link_made": lazy_pgettext("audit", "got a link to set the password"), "password_reset": lazy_pgettext("audit", "set the password by a link"),
     "password_changed": lazy_pgettext("audit", "changed the password"), "email_change_requested": lazy_pgettext("audit", "asked for another e-mail"),
+    "reply": lazy_pgettext("audit", "answered"), "note": lazy_pgettext("audit", "wrote an internal note"),
     "export": lazy_pgettext("audit", "exported"), "import": lazy_pgettext("audit", "imported"), "demo": lazy_pgettext("audit", "filled with demo data"),
     "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
     "remove_group": lazy_pgettext("audit", "removed from a group"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
