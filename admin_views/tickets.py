@@ -70,16 +70,24 @@ class TicketsView(AnsweringPages, ModuleView):
     def list_tabs(self) -> list[dict[str, Any]]:
         """Active requests, mine, those that wait for the client, closed ones, all."""
         offered = [
-            (_("All"), {}),
             (_("Active requests"), {"status": "waiting_staff"}),
             (_("Mine"), {"assignee": str(current_user.id)}),
             (pgettext("tickets", "Waiting for the client"), {"status": "waiting_client"}),
             (pgettext("tickets", "Closed"), {"status": "closed"}),
+            (_("All"), {}),
         ]
         now_shown = {name: request.args[name] for name in ("status", "assignee") if request.args.get(name)}
-        none = {"status": None, "assignee": None, "after": None, "before": None}
+        none = {"status": None, "assignee": None, "after": None, "before": None, "sort": None}
+        # Who has waited longest for staff is answered first.
+        oldest_first = {"sort": "updated_at"}
         return [
-            {"label": label, "url": self.list_url(**{**none, **wanted}), "active": now_shown == wanted}
+            {
+                "label": label,
+                "url": self.list_url(
+                    **{**none, **wanted, **(oldest_first if wanted.get("status") == "waiting_staff" else {})}
+                ),
+                "active": now_shown == wanted,
+            }
             for label, wanted in offered
         ]
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 
 from extensions import db, now
 from forms.tickets import ClientAnswerForm, QuestionForm
-from models import Attachment, Feature, PenaltyPoint, Ticket, Violation
+from models import Attachment, Feature, PenaltyPoint, Ticket, TicketStatus, Violation
 from operations import attachments, idempotency, letters, profiles, ticket_reading
 from operations import tickets as tickets_of_desk
 from operations.attachments import StoredFile
@@ -155,7 +155,8 @@ def _thread(found: Ticket, form: ClientAnswerForm, files: list[StoredFile] | Non
         messages=ticket_reading.messages_of(found, with_internal=False),
         html_of=letters.html_of,
         mailing_files=found.mailing.attachments if found.mailing else [],
-        is_new=found.client_read_at is None or found.client_read_at < found.updated_at,
+        is_new=found.status is not TicketStatus.WAITING_STAFF
+        and (found.client_read_at is None or found.client_read_at < found.updated_at),
         violations=_violations(found),
         client_words=STATUS_WORDS,
         violation_words=VIOLATION_WORDS,
