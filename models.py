@@ -33,6 +33,7 @@ from schema.clients import (
     AffiliateProgram,
     Characterization,
     Client,
+    ClientCustomValue,
     ClientGroup,
     ClientNote,
     ClientUser,
