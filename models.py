@@ -39,6 +39,7 @@ from schema.clients import (
     ClientUser,
     Consent,
     CustomField,
+    CustomFieldsVersion,
     Payer,
     PenaltyPoint,
     Project,

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from flask import g, has_app_context, has_request_context
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from extensions import db, plain_rows, rows_changed
-from models import Client, ClientCustomValue, CustomField, FieldType, SavedFilter
-from operations import audit, json_sql, settings
+from models import Client, ClientCustomValue, CustomField, CustomFieldsVersion, FieldType, SavedFilter
+from operations import audit, json_sql
 from operations.errors import OperationRefused
 from operations.import_formats import HEADINGS, OWN_HEADINGS, normal_heading
 
@@ -64,7 +65,7 @@ _known: dict[str, Definitions] = {}
 
 def defined() -> Definitions:
     """All fields, in the order they were added in. Asks the database only when one has changed."""
-    version = settings.fields_version()
+    version = _version() if has_app_context() else ""
     if not version:
         return ()
     if version not in _known:
@@ -73,6 +74,32 @@ def defined() -> Definitions:
             _known.clear()
         _known[version] = found
     return _known[version]
+
+
+def kept_version() -> sa.ScalarSelect[Any]:
+    """The version of the fields, as a part of a statement."""
+    return sa.select(CustomFieldsVersion.value).scalar_subquery()
+
+
+def remember(version: str | None) -> None:
+    """Take the version for this request from what `kept_version` has found."""
+    g.custom_fields_version = version or ""
+
+
+def forget() -> None:
+    """Have the rest of this request ask anew which fields there are."""
+    if has_request_context():
+        g.pop("custom_fields_version", None)
+
+
+def _version() -> str:
+    """What is another one after every change of a field; empty as long as there never was one."""
+    if has_request_context() and "custom_fields_version" in g:
+        return str(g.custom_fields_version)
+    found = plain_rows(sa.select(CustomFieldsVersion.value)).scalar() or ""
+    if has_request_context():
+        remember(found)
+    return str(found)
 
 
 def _read() -> Definitions:
@@ -111,7 +138,7 @@ def check(field: CustomField) -> None:
     The code never changes, for addresses, files and saved filters rely on it. The type does not as long as clients
     have values, and no choice goes that a client has.
     """
-    settings.forget_fields_version()
+    forget()
     others = [one for one in defined() if one.id != field.id]
     before = next((one for one in defined() if one.id == field.id), None)
     field.label = " ".join((field.label or "").split())
@@ -123,7 +150,7 @@ def check(field: CustomField) -> None:
     _check_label(field, others)
     if field.type == FieldType.CHOICE:
         _check_choices(field.choices)
-    settings.forget_fields_version()
+    forget()
 
 
 def _check_new(field: CustomField, others: Sequence[Definition]) -> None:
@@ -245,7 +272,7 @@ def remove(field: CustomField) -> int:
     )
     db.session.delete(field)
     db.session.flush()
-    settings.forget_fields_version()
+    forget()
     return count
 
 

@@ -285,11 +285,19 @@ class RowReader:
             try:
                 value = custom_values.read(one, text) if text else None
             except custom_values.NoValue as fault:
-                self._refuse(f"custom_{fault.code}", value=text[:80], field=one.name)
+                self._refuse_value(one.name, text, fault.code)
             else:
                 if value is not None:
                     found[one.code] = value
         row.custom = found or NOTHING
+
+    def _refuse_value(self, name: str, text: str, code: str) -> None:
+        if code == "long":
+            self._too_long(name)
+        elif code == "control":
+            self._refuse("control", field=name)
+        else:
+            self._refuse(f"custom_{code}", value=text[:80], field=name)
 
     def missing_in(self, row: Incoming) -> list[Message]:
         """The required custom fields that the sheet has a column of and a new client's row leaves empty."""

@@ -62,8 +62,6 @@ KINDS: dict[str, Kind] = {
 
 
 ALL = sa.select(Setting.code, Setting.value)
-# Written by triggers whenever a custom field is added, changed or removed; so each process sees it at its next request.
-FIELDS_VERSION = "custom_fields_version"
 
 
 def get(code: str) -> Any:
@@ -76,25 +74,8 @@ def all_values() -> dict[str, Any]:
     if not has_request_context():
         return _with_defaults(_read())
     if "desk_settings" not in g:
-        remember(_read())
+        g.desk_settings = _with_defaults(_read())
     return dict(g.desk_settings)
-
-
-def fields_version() -> str:
-    """What changes with every change of the custom fields; empty as long as there never was one."""
-    if not has_request_context():
-        kept = plain_rows(sa.select(Setting.value).where(Setting.code == FIELDS_VERSION)).scalar()
-        return str(kept or "")
-    if "custom_fields_version" not in g:
-        remember(_read())
-    return str(g.custom_fields_version)
-
-
-def forget_fields_version() -> None:
-    """Have the rest of this request ask anew which custom fields there are."""
-    if has_request_context():
-        g.pop("desk_settings", None)
-        g.pop("custom_fields_version", None)
 
 
 def all_kept() -> sa.ScalarSelect[Any]:
@@ -109,7 +90,6 @@ def all_kept() -> sa.ScalarSelect[Any]:
 def remember(kept: dict[str, Any] | None) -> None:
     """Take the settings of this request from what `all_kept` has found."""
     g.desk_settings = _with_defaults(kept or {})
-    g.custom_fields_version = (kept or {}).get(FIELDS_VERSION, "")
 
 
 def _read() -> dict[str, Any]:

@@ -403,3 +403,11 @@ class ClientCustomValue(Model):
             sqlite_where=sa.text("choice IS NOT NULL"), postgresql_where=sa.text("choice IS NOT NULL"),
         ),
     )  # fmt: skip
+
+
+class CustomFieldsVersion(Model):
+    """The one row that triggers write anew whenever a custom field is added, changed or removed; none before that."""
+
+    __tablename__ = "custom_fields_version"
+    id: Mapped[int] = primary_key()
+    value: Mapped[str] = mapped_column(Text)

@@ -31,9 +31,9 @@ SQLITE_INTO = """INSERT INTO client_custom_values (client_id, field_id, text, ch
             WHEN 'yes_no' THEN CAST(j.value AS INTEGER) END
     FROM clients c JOIN json_each(c.custom) j JOIN custom_fields f ON f.code = j.key
     WHERE j.value IS NOT NULL AND {which}"""
-SQLITE_VERSION = """INSERT INTO settings (code, value)
-    VALUES ('custom_fields_version', '"' || lower(hex(randomblob(12))) || '"')
-    ON CONFLICT (code) DO UPDATE SET value = excluded.value"""
+VERSION = "custom_fields_version"
+SQLITE_VERSION = """INSERT INTO custom_fields_version (id, value) VALUES (1, lower(hex(randomblob(12))))
+    ON CONFLICT (id) DO UPDATE SET value = excluded.value"""
 POSTGRESQL_INTO = r"""INSERT INTO client_custom_values (client_id, field_id, text, choice, number)
     SELECT c.id, f.id,
         CASE WHEN f.type = 'text' THEN j.value END,
@@ -52,13 +52,19 @@ POSTGRESQL_FUNCTIONS = {
     + POSTGRESQL_INTO.format(clients="(SELECT NEW.id, NEW.custom)")
     + "; RETURN NULL; END",
     "version_of_custom_fields": """BEGIN
-        INSERT INTO settings (code, value) VALUES ('custom_fields_version', to_jsonb(gen_random_uuid()::text))
-        ON CONFLICT (code) DO UPDATE SET value = EXCLUDED.value;
+        INSERT INTO custom_fields_version (id, value) VALUES (1, gen_random_uuid()::text)
+        ON CONFLICT (id) DO UPDATE SET value = EXCLUDED.value;
         RETURN NULL; END""",
 }
 
 
 def upgrade():
+    op.create_table(
+        VERSION,
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f(f"pk_{VERSION}")),
+    )
     op.create_table(
         TABLE,
         sa.Column("id", sa.Integer(), nullable=False),
@@ -83,12 +89,8 @@ def upgrade():
         _postgresql()
     else:
         _sqlite()
-    # A desk without a version has no fields. One that has been here and gone back keeps the version it had.
-    op.execute(
-        f"INSERT INTO settings (code, value) SELECT 'custom_fields_version', '\"{secrets.token_hex(12)}\"' "
-        "WHERE EXISTS (SELECT 1 FROM custom_fields) "
-        "AND NOT EXISTS (SELECT 1 FROM settings WHERE code = 'custom_fields_version')"
-    )
+    if op.get_bind().scalar(sa.text("SELECT count(*) FROM custom_fields")):
+        op.execute(f"INSERT INTO {VERSION} (id, value) VALUES (1, '{secrets.token_hex(12)}')")
 
 
 def _sqlite_triggers():
@@ -146,3 +148,4 @@ def downgrade():
             op.execute(f"DROP TRIGGER {name}")
         op.execute(f"DROP TABLE {SEARCH}")
     op.drop_table(TABLE)
+    op.drop_table(VERSION)
