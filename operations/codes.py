@@ -17,7 +17,7 @@ def made_of(name: str, *, is_free: Callable[[str], bool], otherwise: str) -> str
     Where it is not free it gets a number.
     """
     latin = "".join(LETTERS.get(letter, letter) for letter in name.lower())
-    plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode().lower()
     word = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     word = (word if word[:1].isalpha() else f"{otherwise}_{word}".rstrip("_"))[:LONGEST].rstrip("_")
     numbered = (f"{word[: LONGEST - 4]}_{number}" for number in range(2, 1000))
