@@ -160,7 +160,7 @@ class CustomFieldForm(Form):
     choices = LinesField(
         _l("Choices"),
         description=_l("One in each line."),
-        render_kw={"data-show-when": f"type={FieldType.CHOICE.value}"},
+        render_kw={"data-show-when": f"type={FieldType.CHOICE.value}", "rows": 6},
     )
     is_required = BooleanField(
         _l("Required"),

@@ -36,7 +36,10 @@ class Use:
             "%(num)s clients have it, so it cannot be deleted.",
             self.all,
         )
-        return f"{text} {_('Of them deleted: %(count)s.', count=self.deleted)}" if self.deleted else text
+        if not self.deleted:
+            return text
+        gone = _("Of them deleted: %(count)s.", count=self.deleted)
+        return f"{text} {gone}"
 
 
 def check(one: Characterization) -> None:

@@ -227,7 +227,8 @@ def choices() -> dict[str, list[tuple[str, str]]]:
 
 def known_filters() -> dict[str, Filter]:
     """All filters by their keys: those of every desk, and those of this one's custom fields."""
-    return FILTERS | custom_filters.known()
+    custom = custom_filters.known()
+    return FILTERS | custom if custom else FILTERS
 
 
 @lru_cache(maxsize=1)

@@ -68,12 +68,13 @@ def defined() -> Definitions:
     version = _version() if has_app_context() else ""
     if not version:
         return ()
-    if version not in _known:
+    found = _known.get(version)
+    if found is None:
         found = _read()
         if len(_known) >= MOST_KNOWN:
             _known.clear()
         _known[version] = found
-    return _known[version]
+    return found
 
 
 def kept_version() -> sa.ScalarSelect[Any]:
