@@ -25,7 +25,7 @@ from admin_views import cells
 from config import LANGUAGES
 from extensions import Labelled, LabelledEnum, Money, UTCDateTime, db
 from models import AuditEvent
-from operations import countries, filters
+from operations import countries, custom_fields, custom_values, filters
 
 # What columns are called where the module's list does not say it; a reference is found without its `_id`.
 FIELDS: dict[str, Any] = {
@@ -127,6 +127,8 @@ def action_name(action: str) -> str:
 
 def field_name(module: str, field: str) -> str:
     """The column as its module calls it, else as it is called in general."""
+    if module == "clients" and (custom := custom_fields.named(field)):
+        return custom.label
     view = current_app.extensions["desk_views"].get(module)
     plain = field.removesuffix("_id")
     own = getattr(view, "column_labels", None) or {}
@@ -210,6 +212,8 @@ class Words:
         return self._typed(module, field, value)
 
     def _typed(self, module: str, field: str, value: Any) -> str:
+        if module == "clients" and (custom := custom_fields.named(field)):
+            return custom_values.shown(custom, value)
         if field == "country":
             return countries.name(str(value))
         if field == "end_reason":

@@ -114,7 +114,12 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         super().__init__(model, db, endpoint=self.module, url=f"/admin/{self.module}", **more)
         self.pk = sa.inspect(model).primary_key[0]
         self.many = ManyRows()
-        self.known_filters = {one.key: one for one in self._all_filters()}
+        self._own_filters = {one.key: one for one in self._all_filters()}
+
+    @property
+    def known_filters(self) -> dict[str, Filter]:
+        """The filters of the list by their keys."""
+        return self._own_filters
 
     def _all_filters(self) -> list[Filter]:
         own = list(self.list_filters)

@@ -63,10 +63,15 @@ def sprite() -> str:
     return url_for("static", filename="icons.svg")
 
 
+def badge_class(color: str) -> str:
+    """The classes of a badge of that colour."""
+    shade = COLORS.get(color, color)
+    return f"badge badge-{shade}" if shade in KNOWN_COLORS else "badge"
+
+
 def badge(code: str, label: str, *, icon: str = "", color: str = "", title: str = "") -> Markup:
     """A badge: an icon and a word, its meaning in full as a title."""
-    shade = COLORS.get(color, color)
-    tint = f" badge-{shade}" if shade in KNOWN_COLORS else ""
+    tint = badge_class(color).removeprefix("badge")
     picture = ICON.format(sprite(), icon) if icon else ""
     return BADGE.format(tint, code, title or label, picture, label)
 

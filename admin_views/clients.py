@@ -16,20 +16,21 @@ from flask_babel import pgettext
 from flask_login import current_user
 from markupsafe import Markup
 
-from admin_views import cells, client_rows
+from admin_views import cells, client_custom, client_rows
 from admin_views.base import ModuleView, needs
 from admin_views.bulk_changes import BulkChangePages
 from admin_views.client_badges import badges_of
 from admin_views.client_bulk import CLIENT_ACTIONS
+from admin_views.client_custom import CustomFieldsOfClients
 from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
 from admin_views.login_as import LoginAsPages, may_log_in_as_clients
 from admin_views.saved_filters import SavedFilterPages
 from extensions import LabelledEnum, db, now
-from forms.base import one_field
-from forms.clients import CreateClientForm, EditClientForm
+from forms.custom_fields import typed_in
 from models import Client, PenaltyPoint, Project, Staff
 from operations import client_filters, clients, countries, deletion, filters, phones
+from operations.custom_fields import PREFIX
 from operations.permissions import LIMITED_CLIENT_COLUMNS
 
 RECORDS = (
@@ -68,7 +69,7 @@ def _first_page(url: str) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
+class ClientsView(CustomFieldsOfClients, ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
     module = "clients"
     icon = "users"
     list_template = "admin/clients/list.html"
@@ -123,11 +124,11 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
 
     def shown_columns(self) -> list[str]:
         chosen = [name for name in current_user.preferences.get("client_columns", ()) if name in self.column_list]
-        return chosen or list(self.shown_by_default)
+        return [*(chosen or self.shown_by_default), *self.shown_custom_columns()]
 
     def fetch_page(self, statement: sa.Select[Any], asked: ListRequest) -> Page:
         keys = sort_keys(self.sort_column(asked.sort), self.pk)
-        return fetch_page(statement, keys, asked, rows=client_rows.ROWS, values={"moment": now()})
+        return fetch_page(statement, keys, asked, rows=self.rows_to_read(), values={"moment": now()})
 
     def fetch_rows(self, ids: Sequence[int]) -> list[Any]:
         found = client_rows.rows_of(ids)
@@ -140,7 +141,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
 
     def filters_key(self, asked: Any) -> Hashable:
         choices = tuple((key, *pairs) for key, pairs in self.filter_choices().items())
-        return (choices, *asked.asked.texts.items())
+        return (choices, client_custom.filters_key(), *asked.asked.texts.items())
 
     def _filter_fields(self, asked: Any) -> list[dict[str, Any]]:
         texts = asked.asked.texts
@@ -162,28 +163,31 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
             "country": client_filters.FILTERS["country"].options(),
             "language": client_filters.FILTERS["language"].options(),
         }
+        custom = self.custom_edit_spec(names)
         kinds = {"email": "email", "verified_phone": "tel", "note": "textarea"}
         return {
             name: {"kind": "select", "label": self.label_of(name), "options": options[name]}
             if name in options
             else {"kind": kinds.get(name, "text"), "label": self.label_of(name)}
-            for name in names
-        }
+            for name in names - custom.keys()
+        } | custom
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row.name}"
 
     def cell_writer(self, name: str) -> Callable[[Any], Any]:
         plain = super().cell
-        return client_rows.writer(name) or (lambda row: plain(row, name))
+        return client_rows.writer(name) or self.custom_writer(name) or (lambda row: plain(row, name))
 
     def cell(self, row: Any, name: str) -> Any:
-        write = client_rows.writer(name)
+        write = client_rows.writer(name) or self.custom_writer(name)
         return write(row) if write else super().cell(row, name)
 
     def raw_value(self, row: Any, name: str) -> Any:
         if name == "characterization":
             return row.characterization_id
+        if name.startswith(PREFIX):
+            return client_custom.raw_value(row, name)
         value = getattr(row, name)
         return value.value if isinstance(value, LabelledEnum) else value
 
@@ -216,7 +220,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
     # Forms
 
     def create_form(self, obj: Any = None) -> Any:
-        form = CreateClientForm(request.form) if request.method == "POST" else CreateClientForm()
+        form = self.client_form(is_new=True)(request.form if request.method == "POST" else None)
         form.form_errors = []
         if request.method == "GET":
             form.project.data = db.session.scalar(
@@ -227,7 +231,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
         return form
 
     def edit_form(self, obj: Any = None) -> Any:
-        form = EditClientForm(request.form if request.method == "POST" else None, obj=obj)
+        form = self.client_form(is_new=False)(request.form if request.method == "POST" else None, obj=obj)
         form.form_errors = []
         return form
 
@@ -235,7 +239,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
         return client_rows.Changed(record)
 
     def cell_form(self, record: Any, name: str) -> Any:
-        return one_field(EditClientForm, name)(request.form, obj=record)
+        return self.one_field_form(name)(request.form, obj=record)
 
     def validate_form(self, form: Any) -> bool:
         return bool(form.validate())
@@ -247,6 +251,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
                  ("project", "username", "password", "password_confirm")),
                 (_("Contacts"), _("Whom to write to, and in which language."),
                  ("contact_person", "email", "country", "language", "legal_status", "company_name", "send_welcome")),
+                *client_custom.section(),
             )  # fmt: skip
         return (
             (_("Client"), "", ("name", "project", "legal_status", "company_name", "contact_person")),
@@ -256,6 +261,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
                 _("Clients never see this."),
                 ("characterization", "characterization_reason", "note", "groups"),
             ),
+            *client_custom.section(),
             (_("Origin and projects"), "", ("referrer", "affiliate_program", "projects")),
         )
 
@@ -304,6 +310,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
             company_name=form.company_name.data,
             contact_person=form.contact_person.data,
             send_welcome=form.send_welcome.data,
+            client_columns={"custom": typed_in(form)},
             by=_staff(),
             now=now(),
         )
@@ -345,7 +352,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
                 (_("Balance"), cells.money(record.balance, record.project.currency)),
                 (_("Active services"), record.active_services),
             ],
-            "groups": self._groups(record),
+            "groups": [*self._groups(record), *client_custom.group(record)],
             "links": [
                 {"label": str(label), "icon": icon, "url": f"/admin/{module}/?client={record.id}"}
                 for module, label, icon in RECORDS
@@ -447,8 +454,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
     def columns(self) -> ResponseReturnValue:
         """Choose the columns of the list and how many rows it has, for oneself."""
         staff = _staff()
-        chosen = [name for name in self.column_list if name in request.form.getlist("columns")]
-        kept = {"client_columns": chosen, "row_height": _row_height(), **_page_size()}
+        kept = {**self.columns_to_keep(request.form.getlist("columns")), "row_height": _row_height(), **_page_size()}
         staff.preferences = {**staff.preferences, **kept}
         db.session.commit()
         session.pop("page_size", None)
@@ -457,12 +463,13 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
     def list_context(self, asked: Any, page: Any, rows: list[Any], count: int) -> dict[str, Any]:
         context = super().list_context(asked, page, rows, count)
         shown = self.shown_columns()
-        context["shown_key"] = tuple(shown)
+        offered = self.offered_columns()
+        context["shown_key"] = (*shown, client_custom.filters_key())
         context |= self.tabs_context(context["tabs"], count)
         context["view_url"] = "/admin/clients/columns/"
         context["bulk_changes_url"] = "/admin/clients/bulk-changes/"
         context["deleted_url"] = "/admin/clients/deleted/" if self.may("delete") else None
         context["column_choices"] = lambda: [
-            {"name": name, "label": self.label_of(name), "shown": name in shown} for name in self.column_list
+            {"name": name, "label": self.label_of(name), "shown": name in shown} for name in offered
         ]
         return context

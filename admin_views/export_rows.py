@@ -63,6 +63,9 @@ class ExportRows:
     def _add(self, name: str) -> Reader | None:
         """Select one column more; what makes its cells of its values, where they are not the cells already."""
         mapper = sa.inspect(self._view.model)
+        if own := self._view.export_column(name):
+            self._statement = self._statement.add_columns(own[0])
+            return own[1]  # type: ignore[no-any-return]
         if name in mapper.column_attrs:
             column = getattr(self._view.model, name)
             is_enum = isinstance(column.type, Labelled)

@@ -263,7 +263,23 @@ def _recorded_columns(row: Any) -> list[str]:
 def _values(row: Any) -> dict[str, Any]:
     """The row's recorded values that are not empty."""
     state = sa.inspect(row).dict
-    return {key: state[key] for key in _recorded_columns(row) if state.get(key) not in (None, "", {}, [])}
+    found = {key: state[key] for key in _recorded_columns(row) if state.get(key) not in (None, "", {}, [])}
+    for key, prefix in _taken_apart(row):
+        found |= {f"{prefix}{name}": value for name, value in found.pop(key, {}).items()}
+    return found
+
+
+def _taken_apart(row: Any) -> list[tuple[str, str]]:
+    """Documents whose values are fields of their own in the audit, each with what begins the fields' names."""
+    columns = sa.inspect(type(row)).column_attrs
+    return [(one.key, one.columns[0].info["audited_as"]) for one in columns if "audited_as" in one.columns[0].info]
+
+
+def _take_changes_apart(row: Any, before: dict[str, Any], after: dict[str, Any]) -> None:
+    for key, prefix in _taken_apart(row):
+        old, new = before.pop(key, None) or {}, after.pop(key, None) or {}
+        for name in [name for name in {**old, **new} if old.get(name) != new.get(name)]:
+            before[f"{prefix}{name}"], after[f"{prefix}{name}"] = old.get(name), new.get(name)
 
 
 def _changes(row: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -277,6 +293,7 @@ def _changes(row: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             old = history.deleted[0] if history.deleted else None
             if old is not NO_VALUE and plain(old) != plain(history.added[0]):
                 before[key], after[key] = old, history.added[0]
+    _take_changes_apart(row, before, after)
     for relation in sa.inspect(type(row)).relationships:
         if relation.direction is MANYTOONE:
             _change_of_reference(state, relation, before, after)

@@ -65,7 +65,7 @@ _known_clients = (
         Client.contact_person, Client.email, Client.country, Client.language,
         Client.verified_phone, Client.note, Client.referral_source, Client.characterization_id,
         Client.characterization_at, Client.characterization_by_id, Client.registered_at, Client.owner_username,
-        Client.deleted_at,
+        Client.deleted_at, Client.custom,
         ClientUser.id.label("user_id"), ClientUser.full_name, ClientUser.phone,
         ClientUser.email.label("user_email"), ClientUser.language.label("user_language"),
         Payer.id.label("payer_id"), Payer.name.label("payer_name"), Payer.country.label("payer_country"),

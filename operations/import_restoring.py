@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from extensions import UTCDateTime, db
 from models import Client, ClientUser, Consent, ImportBatch, ImportChange, Payer, client_group_members
-from operations import audit, bulk
-from operations.import_keeping import CLIENT, CLOSED, CONSENT, GROUPS, IDS, PAYER, USER
+from operations import audit, bulk, custom_fields, custom_values
+from operations.import_keeping import CLIENT, CLOSED, CONSENT, CUSTOM, GROUPS, IDS, PAYER, USER
 from operations.import_matching import NEWS, taken
 
 SLICE = 500
@@ -126,19 +126,30 @@ def _plan_table(plan: Restoration, table: str, change: Any, current: dict[int, d
     if row is None:
         plan.kept.update({FIELDS.get(column, column): "gone" for column in before})
         return
-    same = {column for column in before if audit.plain(row[column]) == after[column]}
+    row = row | custom_values.by_name(row.get(CUSTOM) or {})
+    same = {column for column in before if audit.plain(row.get(column)) == after[column]}
     if not COMPANIONS & set(before) <= same:
         same.discard("characterization_id")
     if "characterization_id" not in same:
         same -= COMPANIONS
     plan.ids[table] = id_
-    plan.values[table] = {column: _value(table, column, before[column]) for column in same}
+    plan.values[table] = _values(table, {column: before[column] for column in same}, row)
     for column in before.keys() - COMPANIONS:
         name = FIELDS.get(column, column)
         if column not in same:
             plan.kept.setdefault(name, "changed")
         else:
             plan.note(column if table == CLIENT else f"{table}.{column}", after[column], before[column])
+
+
+def _values(table: str, kept: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Kept values as the columns take them; custom values stand in one, among those that stay."""
+    names = {column for column in kept if column.startswith(custom_fields.PREFIX)}
+    values = {column: _value(table, column, kept[column]) for column in kept.keys() - names}
+    if names:
+        old = {name.removeprefix(custom_fields.PREFIX): kept[name] for name in names}
+        values[CUSTOM] = {code: value for code, value in {**row[CUSTOM], **old}.items() if value is not None}
+    return values
 
 
 def _value(table: str, column: str, kept: Any) -> Any:

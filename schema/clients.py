@@ -170,7 +170,7 @@ class Client(Versioned, Model):
     import_batch_id: Mapped[int | None] = reference("import_batches", required=False)
     hold_suspension_until: Mapped[datetime | None] = moment(nullable=True)
     deleted_at: Mapped[datetime | None] = moment(nullable=True)
-    custom: Mapped[dict[str, Any]] = document()
+    custom: Mapped[dict[str, Any]] = document(audited_as="custom_")
     balance: Mapped[Decimal] = money()
     active_services: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
     is_suspended: Mapped[bool] = flag()
@@ -363,6 +363,8 @@ class Consent(Model):
 
 
 class CustomField(Versioned, Model):
+    """A field that the owner adds to clients. Values stand in `Client.custom` by `code`; `choices` are of a choice."""
+
     __tablename__ = "custom_fields"
     __audit__ = "custom-fields"
     id: Mapped[int] = primary_key()
@@ -376,3 +378,36 @@ class CustomField(Versioned, Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+class ClientCustomValue(Model):
+    """A value of a custom field, as it is searched for. Triggers keep these rows beside `Client.custom`.
+
+    `text` is of a text, `choice` of a choice, `number` of the others: of a number its millionths, of a day the digits
+    of its ISO form (20240131), of yes or no 1 or 0.
+    """
+
+    __tablename__ = "client_custom_values"
+    id: Mapped[int] = primary_key()
+    client_id: Mapped[int] = reference("clients", on_delete="CASCADE", index=False)
+    field_id: Mapped[int] = reference("custom_fields", on_delete="CASCADE", index=False)
+    text: Mapped[str | None] = mapped_column(Text)
+    choice: Mapped[str | None] = mapped_column(Text)
+    number: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint("client_id", "field_id"),
+        Index(None, "field_id", "number", "client_id"),
+        Index(
+            None, "field_id", "choice", "client_id",
+            sqlite_where=sa.text("choice IS NOT NULL"), postgresql_where=sa.text("choice IS NOT NULL"),
+        ),
+    )  # fmt: skip
+
+
+class CustomFieldsVersion(Model):
+    """The one row that triggers write anew whenever a custom field is added, changed or removed; none before that."""
+
+    __tablename__ = "custom_fields_version"
+    id: Mapped[int] = primary_key()
+    value: Mapped[str] = mapped_column(Text)

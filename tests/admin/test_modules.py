@@ -73,7 +73,7 @@ MODULES = [
     ),
     Module(
         "characterizations", {"name": "Late payer", "code": "late_payer", "icon": "clock", "color": "red"},
-        [({"name": ""}, "name", EMPTY), ({"code": "Late Payer"}, "code", "Latin letters, digits and _"), ({"code": ""}, "code", EMPTY),
+        [({"name": ""}, "name", EMPTY), ({"code": "Late Payer"}, "code", "Latin letters, digits and _"), ({"code": "points"}, "code", "Another badge"),
          ({"icon": "x"}, "icon", "valid choice"), ({"color": "javascript:alert(1)"}, "color", "valid choice")],
         {"name": "Pays late"}, {"code": "late_payer", "is_default": False},
     ),

@@ -243,7 +243,7 @@ def test_each_thing_that_hangs_on_a_client_is_a_reason(importer: Importer) -> No
 def test_every_table_that_speaks_of_clients_was_thought_of() -> None:
     """A new thing that can belong to a client is a reason not to take its import back, unless it is said here."""
     goes_along = {"client_users", "payers", "accounts", "client_group_members", "client_projects", "import_changes",
-                  "saved_filter_members"}  # fmt: skip
+                  "saved_filter_members", "client_custom_values"}  # fmt: skip
     asked = {"services", "tickets", "mailing_recipients", "outbound_emails", "invoices", "payments", "expenses", "acts",
              "violations", "penalty_points", "client_notes", "discounts", "impersonations", "clients"}  # fmt: skip
     pointing = {
