@@ -215,11 +215,15 @@ NOTES = (
     .order_by(ClientNote.is_pinned.desc(), ClientNote.id.desc())
     .limit(sa.bindparam("most", type_=sa.Integer))
 )  # fmt: skip
+OLDER_NOTES = NOTES.where(ClientNote.id < sa.bindparam("before", type_=sa.Integer), ~ClientNote.is_pinned)
 
 
-def notes(client_id: int, *, most: int) -> list[Any]:
-    """The client's notes: pinned ones first, then the newest."""
-    return list(plain_rows(NOTES, {"client": client_id, "most": most}))
+def notes(client_id: int, *, most: int, before: int | None = None) -> list[Any]:
+    """The client's notes: pinned ones first, then the newest; with `before`, those not pinned that are older."""
+    values = {"client": client_id, "most": most}
+    if before is None:
+        return list(plain_rows(NOTES, values))
+    return list(plain_rows(OLDER_NOTES, {**values, "before": before}))
 
 
 def events(client_id: int, *, most: int, before: int | None = None) -> tuple[list[AuditEvent], bool]:

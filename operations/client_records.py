@@ -51,7 +51,7 @@ class Kind:
 
 # What the columns of a record are, whatever its kind. Texts of enums come as their values.
 SHAPE: dict[str, Any] = {
-    "id": sa.Integer, "title": sa.Text, "state": sa.String(32), "note": sa.Text, "word": sa.Text, "number": sa.Integer,
+    "id": sa.Integer, "title": sa.Text, "state": sa.String(32), "note": sa.Text, "word": sa.Text, "more": sa.Text, "number": sa.Integer,
     "flag": sa.Boolean, "amount": Money, "currency": sa.String(3), "at": UTCDateTime, "until": UTCDateTime,
     "day": sa.Date,
 }  # fmt: skip
@@ -121,6 +121,7 @@ KINDS: dict[str, Kind] = {
         ClientUser,
         (ClientUser.is_owner.desc(), ClientUser.id),
         {"title": ClientUser.username, "note": ClientUser.full_name, "word": ClientUser.email,
+         "more": ClientUser.phone,
          "number": sa.case((ClientUser.is_active, 1), else_=0), "flag": ClientUser.is_owner,
          "at": ClientUser.last_login_at},
     ),

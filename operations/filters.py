@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from flask_babel import format_date, get_timezone
 from flask_babel import gettext as _
 
-from extensions import LabelledEnum, db
+from extensions import LabelledEnum, db, now
 
 LARGEST_ID = 2**31 - 1
 LONGEST_TEXT = 200
@@ -178,6 +178,16 @@ class Day(Filter):
 
     def shown(self, value: date) -> str:
         return format_date(value, "dd.MM.yyyy")
+
+
+def today() -> date:
+    """The day it is for the reader."""
+    return day_of(now())
+
+
+def day_of(moment: datetime) -> date:
+    """The day that it is at that moment where the reader is."""
+    return moment.astimezone(get_timezone() or UTC).date()
 
 
 def midnight(day: date) -> datetime:
