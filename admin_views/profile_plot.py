@@ -6,18 +6,19 @@ are pixels. Each bar leads to the list of exactly what it adds up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+from babel.dates import format_date as babel_date
 from babel.numbers import format_compact_decimal
-from flask_babel import format_date, get_locale
+from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from admin_views.cells import in_currency
-from admin_views.listing import address
 from operations import filters
 from operations.client_overview import MONTHS_SHOWN
 
@@ -82,7 +83,7 @@ class Drawing:
     def __init__(self, client_id: int, *, today: date, payments: bool, expenses: bool) -> None:
         self.client_id, self.days = client_id, first_days(today)
         self.payments, self.expenses = payments, expenses
-        self.locale = get_locale()
+        self.locale = str(get_locale() or "en")
 
     def plot(self, account: Any, sums: Sequence[tuple[Any, Any]]) -> Plot | None:
         """The plot of an account; None where nothing was paid or charged in all these months."""
@@ -117,36 +118,43 @@ class Drawing:
 
     def _month(self, place: int, pair: tuple[Any, Any], account: Any, ceiling: Decimal) -> Month:
         start, stop = self.days[place], self.days[place + 1]
-        name = format_date(start, "LLLL y")
+        short, name = month_names(self.locale, start)
         left = SLOT * place + (SLOT - 2 * BAR - GAP) / 2
 
-        def bar(amount: Decimal | None, x: float, label: str, url: str) -> Bar | None:
+        def bar(amount: Decimal | None, x: float, label: str, list_of: Callable[[int, date, date], str]) -> Bar | None:
             if not amount:
                 return None
             y = _height(amount, ceiling)
             text = in_currency(amount, account.currency)
-            return Bar(_percent(x), y, BASE - y, text, f"{name}, {label}: {text}", url)
+            return Bar(_percent(x), y, BASE - y, text, f"{name}, {label}: {text}", list_of(account.id, start, stop))
 
         return Month(
             x=_percent(SLOT * (place + 0.5)),
-            short=format_date(start, "LLLL")[:3],
+            short=short,
             name=name,
-            paid=bar(pair[0], left, _("Payments"), self._payments(account.id, start, stop)),
-            spent=bar(pair[1], left + BAR + GAP, _("Expenses"), self._expenses(account.id, start, stop)),
+            paid=bar(pair[0], left, _("Payments"), self._payments),
+            spent=bar(pair[1], left + BAR + GAP, _("Expenses"), self._expenses),
         )
 
     def _payments(self, account_id: int, start: date, stop: date) -> str:
-        return self._list("payments", account_id, "paid", start, stop, status="paid")
+        return f"/admin/payments/?client={self.client_id}&account={account_id}&status=paid&{_days('paid', start, stop)}"
 
     def _expenses(self, account_id: int, start: date, stop: date) -> str:
-        return self._list("expenses", account_id, "posted", start, stop)
-
-    def _list(self, module: str, account_id: int, name: str, start: date, stop: date, **more: str) -> str:
-        days = {f"{name}_from": start.isoformat(), f"{name}_to": (stop - timedelta(days=1)).isoformat()}
-        return address(f"/admin/{module}/", {"client": self.client_id, "account": account_id, **more, **days})
+        return f"/admin/expenses/?client={self.client_id}&account={account_id}&{_days('posted', start, stop)}"
 
     def _compact(self, amount: Decimal) -> str:
-        return str(format_compact_decimal(amount, locale=self.locale or "en", fraction_digits=1))
+        return str(format_compact_decimal(amount, locale=self.locale, fraction_digits=1))
+
+
+def _days(name: str, start: date, stop: date) -> str:
+    """The parameters of a list for all days before `stop`, from `start` on."""
+    return f"{name}_from={start.isoformat()}&{name}_to={(stop - timedelta(days=1)).isoformat()}"
+
+
+@lru_cache(maxsize=200)
+def month_names(locale: str, day: date) -> tuple[str, str]:
+    """What the month is called, short enough to stand under a bar, and whole with its year."""
+    return babel_date(day, "LLLL", locale)[:3], babel_date(day, "LLLL y", locale)
 
 
 def nice_ceiling(amount: Decimal) -> Decimal:
