@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext, pgettext
 from flask_login import current_user
 from wtforms import BooleanField, TextAreaField
 from wtforms.validators import DataRequired, Length
@@ -30,7 +31,7 @@ from operations.errors import OperationRefused
 class NoteForm(Form):
     """What a note is: its text, and whether it stands on top of the client's page."""
 
-    text = TextAreaField(_l("Note"), [DataRequired(FILLED), PlainText(one_line=False), Length(max=client_notes.LONGEST)],
+    text = TextAreaField(lazy_pgettext("of a colleague", "Note"), [DataRequired(FILLED), PlainText(one_line=False), Length(max=client_notes.LONGEST)],
                          filters=[tidy], render_kw={"rows": 6})  # fmt: skip
     is_pinned = BooleanField(_l("Pin to the top of the client's page"))
 
@@ -83,10 +84,10 @@ class NotePages:
                 note, notice = _note(), refusal.message
         facts = [(_("What the note says now"), pre_line(note.text))] if notice else []
         page = self.render(  # type: ignore[attr-defined]
-            "admin/form.html", form=form, page_title=_("Note"), notice=notice, facts=facts,
+            "admin/form.html", form=form, page_title=pgettext("of a colleague", "Note"), notice=notice, facts=facts,
             crumb=(note.client.code_and_name, _page(note.client_id)), submit_label=_("Save"),
             record_version=note.row_version, cancel_url=_back(note.client_id),
-            sections=[{"title": _("Note"), "help": _("Clients never see this."), "fields": ["text", "is_pinned"]}],
+            sections=[{"title": pgettext("of a colleague", "Note"), "help": _("Clients never see this."), "fields": ["text", "is_pinned"]}],
         )  # fmt: skip
         return page, 409 if notice else 200
 

@@ -50,6 +50,8 @@ class Figure:
 class Profile:
     """One client for the person of this request. Each question is asked once, when it is first needed."""
 
+    soon = client_overview.SOON.days
+
     def __init__(self, record: Client) -> None:
         self.record = record
         self.id: int = record.id
@@ -62,7 +64,9 @@ class Profile:
         return bool(current_user.may(f"{module}.{verb}"))
 
     def list_of(self, module: str, **parameters: Any) -> str:
-        """The list of the module with this client's records alone."""
+        """The list of the module with this client's records alone; nothing for a deleted client, which no list shows."""
+        if self.record.deleted_at is not None:
+            return ""
         return address(f"/admin/{module}/", {"client": self.id, **parameters})
 
     def url(self, tab: str = "", **more: Any) -> str:

@@ -37,7 +37,7 @@ class Bar:
     height: int
     text: str
     title: str
-    url: str | None
+    url: str
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def bounds(today: date) -> list[datetime]:
 class Drawing:
     """Draws the plots of a client, one for each account, for a person who may see payments, expenses, or both."""
 
-    def __init__(self, client_id: int, *, today: date, payments: bool, expenses: bool) -> None:
-        self.client_id, self.days = client_id, first_days(today)
+    def __init__(self, client_id: int, *, today: date, payments: bool, expenses: bool, has_lists: bool = True) -> None:
+        self.client_id, self.days, self.has_lists = client_id, first_days(today), has_lists
         self.payments, self.expenses = payments, expenses
         self.locale = str(get_locale() or "en")
 
@@ -137,10 +137,13 @@ class Drawing:
         )
 
     def _payments(self, account_id: int, start: date, stop: date) -> str:
-        return f"/admin/payments/?client={self.client_id}&account={account_id}&status=paid&{_days('paid', start, stop)}"
+        return self._list("payments", f"account={account_id}&status=paid&{_days('paid', start, stop)}")
 
     def _expenses(self, account_id: int, start: date, stop: date) -> str:
-        return f"/admin/expenses/?client={self.client_id}&account={account_id}&{_days('posted', start, stop)}"
+        return self._list("expenses", f"account={account_id}&{_days('posted', start, stop)}")
+
+    def _list(self, module: str, query: str) -> str:
+        return f"/admin/{module}/?client={self.client_id}&{query}" if self.has_lists else ""
 
     def _compact(self, amount: Decimal) -> str:
         return str(format_compact_decimal(amount, locale=self.locale, fraction_digits=1))

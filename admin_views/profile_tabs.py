@@ -119,7 +119,10 @@ def plots(profile: Profile) -> list[profile_plot.Plot]:
     if not (payments or expenses):
         return []
     sums = client_overview.by_month(profile.id, profile_plot.bounds(profile.today))
-    drawing = profile_plot.Drawing(profile.id, today=profile.today, payments=payments, expenses=expenses)
+    drawing = profile_plot.Drawing(
+        profile.id, today=profile.today, payments=payments, expenses=expenses,
+        has_lists=profile.record.deleted_at is None,
+    )  # fmt: skip
     drawn = [drawing.plot(account, sums.get(account.id, ())) for account in profile.accounts]
     return [plot for plot in drawn if plot is not None]
 

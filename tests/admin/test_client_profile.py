@@ -415,7 +415,10 @@ def test_a_deleted_client_is_shown_as_such_and_nothing_can_be_done_to_it(
     assert "It can be restored until" in pages.alerts(support)
     assert support.one(class_="alert").all("a") == []
     for tab in TABS:
-        assert owner.get(address(rich, tab)).status_code == 200
+        shown = owner.page(address(rich, tab)).one(id="content")
+        # No list shows a deleted client, so none is offered.
+        assert not [link["href"] for link in shown.all("a", href=None) if f"client={rich}" in link["href"]], tab
+        assert "" not in {link["href"] for link in shown.all("a", href=None)}, tab
     clock.set(NOON + timedelta(days=31))
     late = people_of.log_in(app.test_client(), cast.owner)
     assert "It cannot be restored any more." in pages.alerts(late.page(address(rich)))

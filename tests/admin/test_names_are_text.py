@@ -211,7 +211,7 @@ def test_what_is_inside_json_for_scripts_cannot_end_the_script(desk: Desk, hosti
     inside = text[start : text.index("</script>", start)]
     assert "<script" not in inside
     assert "\\u003cscript\\u003e" in inside, "the hostile name is in it, made harmless"
-    answer = desk.get("/admin/discounts/ajax/lookup/?name=client&query=")
+    answer = desk.get("/admin/discounts/ajax/lookup/?name=client&query=hostile")
     assert answer.mimetype == "application/json"
     assert answer.json == [[hostile["client"], f"#{hostile['client']} {evil()} (hostile)"]]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
