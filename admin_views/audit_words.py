@@ -96,6 +96,7 @@ ACTIONS: dict[str, Any] = {
     "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
     "remove_group": lazy_pgettext("audit", "removed from a group"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
     "set_project": lazy_pgettext("audit", "set the project"), "set_language": lazy_pgettext("audit", "set the language"),
+    "note_add": lazy_pgettext("audit", "added a note"), "note_edit": lazy_pgettext("audit", "changed a note"), "note_delete": lazy_pgettext("audit", "removed a note"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
 }  # fmt: skip
 

@@ -28,12 +28,6 @@ def section() -> list[tuple[Any, Any, Sequence[str]]]:
     return [(_("More about the client"), "", names)] if names else []
 
 
-def group(client: Client) -> list[dict[str, Any]]:
-    """The group of a client's page that has the custom fields; none where there are none."""
-    rows = custom_values.of_client(client)
-    return [{"title": _("More about the client"), "rows": rows}] if rows else []
-
-
 class CustomFieldsOfClients:
     """Adds the custom fields to the view of clients. A field is there from the next request on."""
 
@@ -99,6 +93,9 @@ class CustomFieldsOfClients:
 
     def one_field_form(self, name: str) -> Any:
         return one_field(with_custom_fields(EditClientForm), name)
+
+    def profile_facts(self, record: Client) -> list[tuple[Any, Any]]:
+        return [*super().profile_facts(record), *custom_values.of_client(record)]  # type: ignore[misc]
 
     # Files
 

@@ -12,42 +12,25 @@ from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import pgettext
 from flask_login import current_user
-from markupsafe import Markup
 
 from admin_views import cells, client_custom, client_rows
 from admin_views.base import ModuleView, needs
 from admin_views.bulk_changes import BulkChangePages
-from admin_views.client_badges import badges_of
 from admin_views.client_bulk import CLIENT_ACTIONS
 from admin_views.client_custom import CustomFieldsOfClients
+from admin_views.client_notes import NotePages
+from admin_views.client_profile import RECORDS, ProfilePages
 from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
 from admin_views.login_as import LoginAsPages, may_log_in_as_clients
 from admin_views.saved_filters import SavedFilterPages
 from extensions import LabelledEnum, db, now
 from forms.custom_fields import typed_in
-from models import Client, PenaltyPoint, Project, Staff
-from operations import client_filters, clients, countries, deletion, filters, phones
+from models import Client, Project, Staff
+from operations import client_filters, clients, deletion, filters
 from operations.custom_fields import PREFIX
 from operations.permissions import LIMITED_CLIENT_COLUMNS
-
-RECORDS = (
-    ("groups", _l("Groups"), "users-group"),
-    ("projects", _l("Available projects"), "world"),
-    ("discounts", _l("Discounts"), "discount"),
-    ("services", _l("Products and services"), "server"),
-    ("payments", _l("Payments"), "credit-card"),
-    ("acts", _l("Acts"), "file-certificate"),
-    ("expenses", _l("Expenses"), "receipt"),
-    ("accounts", _l("Accounts"), "wallet"),
-    ("invoices", _l("Invoices"), "file-invoice"),
-    ("tickets", _l("Tickets"), "message"),
-    ("users", _l("Users"), "user"),
-    ("payers", _l("Payers"), "id"),
-    ("violations", _l("Violations"), "gavel"),
-)
 
 
 def _staff() -> Staff:
@@ -69,7 +52,17 @@ def _first_page(url: str) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-class ClientsView(CustomFieldsOfClients, ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
+# ProfilePages stands last but one, so that all parts before it can add to the page of a client.
+class ClientsView(
+    CustomFieldsOfClients,
+    ImportPages,
+    LoginAsPages,
+    BulkChangePages,
+    SavedFilterPages,
+    NotePages,
+    ProfilePages,
+    ModuleView,
+):
     module = "clients"
     icon = "users"
     list_template = "admin/clients/list.html"
@@ -325,70 +318,6 @@ class ClientsView(CustomFieldsOfClients, ImportPages, LoginAsPages, BulkChangePa
         return _("Client %(name)s created.", name=f"#{record.id} {record.name}")
 
     # One client
-
-    def details_context(self, record: Client) -> dict[str, Any]:
-        points = db.session.scalar(
-            sa.select(sa.func.sum(PenaltyPoint.points)).where(
-                PenaltyPoint.client_id == record.id, PenaltyPoint.expires_at > now()
-            )
-        )
-        owner = record.owner
-        tools = []
-        if may_log_in_as_clients():
-            tools.append({"label": _("Log in"), "icon": "login", "method": "post", "url": "/admin/clients/login-as/",
-                          "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
-        if current_user.may("clients.message"):
-            tools.append({"label": _("Send message"), "icon": "send", "method": "post", "url": "/admin/clients/action/",
-                          "fields": {"action": "message", "rowid": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
-        tools.append({"label": _("Filter"), "icon": "filter", "method": "post", "url": "/admin/clients/scope/",
-                      "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
-        return {
-            "record": record,
-            "page_title": f"{record.name} ({owner.username})" if owner else record.name,
-            "crumb": (self.name, "/admin/clients/"),
-            "badges": badges_of(record, points=points or 0),
-            "summary": [
-                (_("Code"), f"#{record.id}"),
-                (_("Balance"), cells.money(record.balance, record.project.currency)),
-                (_("Active services"), record.active_services),
-            ],
-            "groups": [*self._groups(record), *client_custom.group(record)],
-            "links": [
-                {"label": str(label), "icon": icon, "url": f"/admin/{module}/?client={record.id}"}
-                for module, label, icon in RECORDS
-                if current_user.may(f"{module}.view")
-            ],
-            "actions": tools,
-            "edit_url": f"/admin/clients/edit/?id={record.id}" if self.may("edit") else None,
-            "delete_url": f"/admin/clients/delete/?id={record.id}" if self.may("delete") else None,
-        }
-
-    def _groups(self, record: Client) -> list[dict[str, Any]]:
-        brought = cells.link_to_client(record.referrer) if record.referrer else record.affiliate_program
-        return [
-            {"title": _("Contacts"), "rows": [
-                (_("Contact person"), record.contact_person),
-                (_("E-mail"), record.email),
-                (_("Verified phone"), phones.shown(record.verified_phone)),
-                (_("Country"), countries.name(record.country)),
-                (_("Language"), record.language.label),
-            ]},
-            {"title": _("Client"), "rows": [
-                (_("Project"), record.project.name),
-                (pgettext("customer", "Status"), record.legal_status.label),
-                (_("Company name"), record.company_name),
-                (_("Registered"), cells.show(record.registered_at)),
-                (_("Registration address"), record.registration_ip),
-                (_("Brought by a partner"), brought),
-                *([(_("How you heard about us"), record.referral_source)] if record.referral_source else []),
-            ]},
-            {"title": _("For staff"), "rows": [
-                (_("Characterization"), record.characterization),
-                (_("Why"), record.characterization_reason),
-                (_("Groups"), ", ".join(group.name for group in record.groups)),
-                (_("Note"), Markup('<span class="pre-line">{}</span>').format(record.note) if record.note else ""),
-            ]},
-        ]  # fmt: skip
 
     def delete_context(self, record: Client) -> dict[str, Any]:
         one = sa.select(Client.id).where(Client.id == record.id)

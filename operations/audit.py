@@ -205,7 +205,8 @@ def _write(session: OrmSession, context: Any) -> None:
     noticed = [each for each in session.info.pop("noticed", []) if each[0] not in removed] + gone
     events = [
         _event_values(
-            action,
+            # A part of a record says by its own word what was done to it: a note that is added creates no client.
+            getattr(type(row), "__audit_as__", {}).get(action, action),
             module=type(row).__audit__,
             record_id=_record_of(row),
             client_id=_client_of(row),

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from flask_babel import format_date, get_timezone
 from flask_babel import gettext as _
 
-from extensions import LabelledEnum, db
+from extensions import LabelledEnum, db, now
 
 LARGEST_ID = 2**31 - 1
 LONGEST_TEXT = 200
@@ -173,14 +173,25 @@ class Day(Filter):
     def condition(self, value: date) -> Condition:
         if isinstance(self.column.type, sa.Date):
             return sa.and_(self.column <= value if self.upper else self.column >= value)
-        start = _midnight(value + timedelta(days=1) if self.upper else value)
+        start = midnight(value + timedelta(days=1) if self.upper else value)
         return sa.and_(self.column < start if self.upper else self.column >= start)
 
     def shown(self, value: date) -> str:
         return format_date(value, "dd.MM.yyyy")
 
 
-def _midnight(day: date) -> datetime:
+def today() -> date:
+    """The day it is for the reader."""
+    return day_of(now())
+
+
+def day_of(moment: datetime) -> date:
+    """The day that it is at that moment where the reader is."""
+    return moment.astimezone(get_timezone() or UTC).date()
+
+
+def midnight(day: date) -> datetime:
+    """The moment at which `day` begins for the reader, in UTC."""
     zone = get_timezone() or UTC
     local = datetime(day.year, day.month, day.day)  # noqa: DTZ001  Its zone is given in the next line.
     aware = zone.localize(local) if hasattr(zone, "localize") else local.replace(tzinfo=zone)

@@ -306,11 +306,14 @@ class Payer(Versioned, Model):
 
 
 class ClientNote(Versioned, Model):
+    """A dated remark of a staff member, seen by staff alone; a pinned one stands on top of the client's page."""
+
     __tablename__ = "client_notes"
     __audit__ = "clients"
     __audit_of__ = "client_id"
+    __audit_as__: ClassVar[dict[str, str]] = {"create": "note_add", "edit": "note_edit", "delete": "note_delete"}
     id: Mapped[int] = primary_key()
-    client_id: Mapped[int] = reference("clients", on_delete="CASCADE")
+    client_id: Mapped[int] = reference("clients", on_delete="CASCADE", index=False)
     author_id: Mapped[int | None] = reference("staff", required=False)
     text: Mapped[str] = long_text()
     is_pinned: Mapped[bool] = flag()
@@ -318,6 +321,8 @@ class ClientNote(Versioned, Model):
 
     client: Mapped[Client] = relationship()
     author: Mapped[Staff | None] = relationship()
+
+    __table_args__ = (Index(None, "client_id", "is_pinned", "id"),)
 
 
 class PenaltyPoint(Model):

@@ -166,6 +166,7 @@ class Ticket(Versioned, Model):
     __table_args__ = (
         UniqueConstraint("mailing_id", "client_id"),
         Index(None, "client_id", "id"),
+        Index(None, "client_id", "status", "updated_at"),
         Index(None, "status", "updated_at", "id"),
         Index(None, "assignee_id", "status"),
     )

@@ -344,8 +344,10 @@ def test_another_id_in_the_body_does_not_change_another_client(app: Flask, cast:
 def test_who_is_not_there_or_deleted_has_no_form(app: Flask, cast: Cast, owner: Desk) -> None:
     with make.scene(app):
         gone = make.client("Gone", deleted_at=now()).id
+    for number in (999, 0):
+        assert owner.get(f"/admin/clients/details/?id={number}").status_code == 404
     for number in (gone, 999, 0):
-        for url in (edit(number), f"/admin/clients/details/?id={number}", f"/admin/clients/delete/?id={number}"):
+        for url in (edit(number), f"/admin/clients/delete/?id={number}"):
             assert owner.get(url).status_code == 404
         assert owner.post(edit(number), name="x").status_code == 404
     assert owner.get("/admin/clients/edit/").status_code == 404
@@ -367,7 +369,7 @@ def test_the_page_of_a_client_says_what_there_is_and_leads_on(app: Flask, cast: 
     assert facts["Contact person"].startswith("Contact ")
     assert facts["Country"] == "Germany"
     assert facts["Project"] == "Alpha Hosting"
-    assert "100.00" in page.one(class_="summary-line").text
+    assert "100.00" in page.one(class_="profile-figures").text
     links = {link["href"] for link in page.all("a", href=None)}
     for module in ("tickets", "invoices", "payments", "services", "users", "payers", "accounts", "groups"):
         assert f"/admin/{module}/?client={cast.a.id}" in links

@@ -91,6 +91,11 @@ def test_numbers_of_records(owner: Desk, cast: Cast) -> None:
             yield f"/admin/clients/similar.json?email={value}&phone={value}&company_name={value}"
             yield f"/admin/clients/export/{value or 'x'}/"
             yield f"/admin/clients/bulk-changes/undo/?id={value}"
+            yield f"/admin/clients/details/?id={cast.a.id}&tab={value}"
+            yield f"/admin/clients/details/?id={cast.a.id}&tab=history&before={value}"
+            yield f"/admin/clients/details/?id={cast.a.id}&tab=notes&before={value}"
+            yield f"/admin/clients/notes/edit/?id={value}"
+            yield f"/admin/clients/notes/delete/?id={value}"
             yield f"/admin/login?next={value}"
             yield f"/admin/{value}"
 
@@ -116,6 +121,11 @@ def test_the_same_in_forms(app: Flask, owner: Desk, cast: Cast) -> None:
             ("/admin/clients/action/", "action", f"&rowid={cast.a.id}"),
             ("/admin/clients/bulk/", "selection", ""),
             ("/admin/payers/delete/", "id", ""),
+            ("/admin/clients/notes/add/", "id", "&text=x"),
+            ("/admin/clients/notes/pin/", "id", "&is_pinned=1"),
+            ("/admin/clients/notes/pin/", "row_version", "&is_pinned=1"),
+            ("/admin/clients/notes/edit/", "id", "&text=x"),
+            ("/admin/clients/notes/delete/", "id", ""),
         ):
             body = f"csrf_token={token}&{name}={value}{more}"
             answer = owner.visitor.post(url, data=body, content_type="application/x-www-form-urlencoded")
