@@ -98,7 +98,11 @@ class LedgerEntry(Model):
 
     account: Mapped[Account] = relationship()
 
-    __table_args__ = (Index(None, "account_id", "id"), CheckConstraint("amount <> 0", name="amount"))
+    __table_args__ = (
+        Index(None, "account_id", "id"),
+        Index(None, "account_id", "posted_at", "id"),
+        CheckConstraint("amount <> 0", name="amount"),
+    )
 
 
 class Service(Versioned, Model):
@@ -183,6 +187,7 @@ class Invoice(Versioned, Model):
     __table_args__ = (
         CheckConstraint("amount >= 0", name="amount"),
         Index(None, "client_id", "status"),
+        Index(None, "client_id", "issued_on", "id"),
         Index(None, "status", "due_on"),
     )
 
@@ -220,7 +225,11 @@ class Payment(Versioned, Model):
     account: Mapped[Account] = relationship()
     invoice: Mapped[Invoice | None] = relationship()
 
-    __table_args__ = (CheckConstraint("amount > 0", name="amount"), Index(None, "client_id", "id"))
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        Index(None, "client_id", "id"),
+        Index(None, "client_id", "created_at", "id"),
+    )
 
     def __str__(self) -> str:
         return self.number
@@ -242,7 +251,11 @@ class Expense(Model):
     account: Mapped[Account] = relationship()
     service: Mapped[Service | None] = relationship()
 
-    __table_args__ = (CheckConstraint("amount > 0", name="amount"), Index(None, "client_id", "id"))
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        Index(None, "client_id", "id"),
+        Index(None, "client_id", "posted_at", "id"),
+    )
 
 
 class Act(Versioned, Model):
@@ -266,7 +279,11 @@ class Act(Versioned, Model):
     account: Mapped[Account] = relationship()
     lines: Mapped[list[ActLine]] = relationship(order_by="ActLine.id")
 
-    __table_args__ = (CheckConstraint("amount >= 0", name="amount"), Index(None, "client_id", "id"))
+    __table_args__ = (
+        CheckConstraint("amount >= 0", name="amount"),
+        Index(None, "client_id", "id"),
+        Index(None, "client_id", "issued_on", "id"),
+    )
 
     def __str__(self) -> str:
         return self.number

@@ -310,7 +310,7 @@ class ClientNote(Versioned, Model):
     __audit__ = "clients"
     __audit_of__ = "client_id"
     id: Mapped[int] = primary_key()
-    client_id: Mapped[int] = reference("clients", on_delete="CASCADE")
+    client_id: Mapped[int] = reference("clients", on_delete="CASCADE", index=False)
     author_id: Mapped[int | None] = reference("staff", required=False)
     text: Mapped[str] = long_text()
     is_pinned: Mapped[bool] = flag()
@@ -318,6 +318,8 @@ class ClientNote(Versioned, Model):
 
     client: Mapped[Client] = relationship()
     author: Mapped[Staff | None] = relationship()
+
+    __table_args__ = (Index(None, "client_id", "created_at", "id"),)
 
 
 class PenaltyPoint(Model):
@@ -340,6 +342,7 @@ class PenaltyPoint(Model):
     __table_args__ = (
         CheckConstraint("points > 0", name="points"),
         Index(None, "client_id", "expires_at"),
+        Index(None, "client_id", "created_at", "id"),
         Index(None, "expires_at", "client_id"),
     )
 
