@@ -96,6 +96,7 @@ ACTIONS: dict[str, Any] = {
     "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
     "remove_group": lazy_pgettext("audit", "removed from a group"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
     "set_project": lazy_pgettext("audit", "set the project"), "set_language": lazy_pgettext("audit", "set the language"),
+    "login_failed": lazy_pgettext("audit", "failed to log in"), "case_file": lazy_pgettext("audit", "saved the case file"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
 }  # fmt: skip
 
@@ -161,24 +162,29 @@ class Words:
         """Which record the event is about, as a link where there is a page of it."""
         if event.record_id is None:
             return Markup("")
-        model = next(iter(self._tables.get(event.module, [])), None)
-        name = self._names.get((model, event.record_id), "")
-        text = f"#{event.record_id} {name}".strip()
+        text = self.named(event)
         if event.module == "settings" or event.module not in current_app.extensions["desk_views"]:
             return escape(text)
         return Markup('<a href="/admin/{}/details/?id={}">{}</a>').format(event.module, event.record_id, text)
 
+    def named(self, event: AuditEvent) -> str:
+        """What the record of the event is called."""
+        if event.record_id is None:
+            return ""
+        model = next(iter(self._tables.get(event.module, [])), None)
+        return f"#{event.record_id} {self._names.get((model, event.record_id), '')}".strip()
+
     def changes(self, event: AuditEvent) -> list[tuple[str, str | None, str]]:
         """(field, before, after) in words; before is None where there was nothing before."""
-        fields = dict.fromkeys([*event.before, *event.after])
-        return [
-            (
-                field_name(event.module, field),
-                self.value(event.module, field, event.before[field]) if field in event.before else None,
-                self.value(event.module, field, event.after.get(field)),
-            )
-            for field in fields
-        ]
+        return [self.change(event, field) for field in dict.fromkeys([*event.before, *event.after])]
+
+    def change(self, event: AuditEvent, field: str) -> tuple[str, str | None, str]:
+        """One field of an event: (what it is called, before, after)."""
+        return (
+            field_name(event.module, field),
+            self.value(event.module, field, event.before[field]) if field in event.before else None,
+            self.value(event.module, field, event.after.get(field)),
+        )
 
     def line(self, event: AuditEvent) -> Markup:
         """The changes of an event, one below the other, each shortened; of very many the first."""

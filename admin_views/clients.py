@@ -19,6 +19,7 @@ from markupsafe import Markup
 from admin_views import cells, client_rows
 from admin_views.base import ModuleView, needs
 from admin_views.bulk_changes import BulkChangePages
+from admin_views.case_file import CaseFilePages
 from admin_views.client_badges import badges_of
 from admin_views.client_bulk import CLIENT_ACTIONS
 from admin_views.imports import ImportPages
@@ -68,7 +69,7 @@ def _first_page(url: str) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
+class ClientsView(CaseFilePages, ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
     module = "clients"
     icon = "users"
     list_template = "admin/clients/list.html"
@@ -326,7 +327,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
             )
         )
         owner = record.owner
-        tools = []
+        tools = self.profile_tools(record)
         if may_log_in_as_clients():
             tools.append({"label": _("Log in"), "icon": "login", "method": "post", "url": "/admin/clients/login-as/",
                           "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip

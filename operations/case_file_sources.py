@@ -154,9 +154,7 @@ def _asked_events(question: Question) -> Condition | None:
         if "edit" in question.kinds:
             seen = [name for name in EDITED if question.may(f"{name}.view")]
             told = sa.and_(module.in_(TOLD_THEMSELVES), action == "create")
-            parts.append(
-                sa.and_(module.in_(seen), ~told, ~is_login, ~is_login_as, action.not_in(("forced_end", "case_file")))
-            )
+            parts.append(sa.and_(module.in_(seen), ~told, ~is_login, ~is_login_as, action != "forced_end"))
     return sa.or_(*parts) if parts else None
 
 

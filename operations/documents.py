@@ -27,6 +27,8 @@ TEMPLATES = ROOT / "templates" / "documents"
 PROGRAM = Path(__file__).with_name("typesetting.py")
 MOST_SECONDS = 30
 MOST_MEMORY = 2 * 1024**3  # In bytes; the addresses that the process may use, of which it fills a part.
+# In characters of JSON. Setting takes some 300 bytes for each, and a second for half a million.
+MOST_TEXT = 3_000_000
 # Tags are what screen readers go by. They make a long document five times as large and thrice as slow.
 TAGGED_UP_TO = 1_000_000
 # Where a word may be broken that is longer than a line.
@@ -59,6 +61,9 @@ def make(template: str, data: Mapping[str, Any], *, now: datetime) -> bytes:
     a fault of the template is a RuntimeError.
     """
     shown = printable(data)
+    length = len(json.dumps(shown, ensure_ascii=False))
+    if length > MOST_TEXT:
+        raise too_long()
     job = {
         "template": str(TEMPLATES / f"{template}.typ"),
         "root": str(TEMPLATES),
@@ -67,9 +72,9 @@ def make(template: str, data: Mapping[str, Any], *, now: datetime) -> bytes:
         "memory": MOST_MEMORY,
         "seconds": MOST_SECONDS,
     }
-    text = json.dumps({**job, "tagged": len(json.dumps(shown, ensure_ascii=False)) <= TAGGED_UP_TO})
+    text = json.dumps({**job, "tagged": length <= TAGGED_UP_TO})
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  Both are ours: this interpreter and the program beside this file.
             [sys.executable, "-I", str(PROGRAM)], input=text.encode(), capture_output=True, timeout=MOST_SECONDS,
             check=False, env=_environment(),
         )  # fmt: skip
@@ -126,7 +131,7 @@ def _is_shown(character: str) -> bool:
 
 
 def _named(character: str) -> str:
-    if character in DROPPED:
+    if character in DROPPED or "\U0001f3fb" <= character <= "\U0001f3ff":
         return ""
     if unicodedata.category(character) in {"So", "Sk"} and (name := unicodedata.name(character, "")):
         return f"[{name.lower()}]"

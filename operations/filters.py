@@ -173,14 +173,15 @@ class Day(Filter):
     def condition(self, value: date) -> Condition:
         if isinstance(self.column.type, sa.Date):
             return sa.and_(self.column <= value if self.upper else self.column >= value)
-        start = _midnight(value + timedelta(days=1) if self.upper else value)
+        start = midnight(value + timedelta(days=1) if self.upper else value)
         return sa.and_(self.column < start if self.upper else self.column >= start)
 
     def shown(self, value: date) -> str:
         return format_date(value, "dd.MM.yyyy")
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """The beginning of `day` in the viewer's time zone."""
     zone = get_timezone() or UTC
     local = datetime(day.year, day.month, day.day)  # noqa: DTZ001  Its zone is given in the next line.
     aware = zone.localize(local) if hasattr(zone, "localize") else local.replace(tzinfo=zone)
