@@ -115,7 +115,8 @@ def places(question: Question, *, place: Place | None = None, descending: bool, 
 def whole(question: Question, *, oldest_first: bool, limit: int) -> tuple[int, Iterator[Row]]:
     """How many entries there are, counted to one past `limit`, and all of them up to it."""
     found = places(question, descending=not oldest_first, limit=limit + 1)
-    chunks = (found[start : start + LOADED_AT_ONCE] for start in range(0, min(len(found), limit), LOADED_AT_ONCE))
+    kept = found[:limit]
+    chunks = (kept[start : start + LOADED_AT_ONCE] for start in range(0, len(kept), LOADED_AT_ONCE))
     return len(found), (row for chunk in chunks for row in _load(chunk))
 
 

@@ -31,6 +31,7 @@ from models import (
     TicketMessage,
     Violation,
 )
+from operations import json_sql
 
 Condition = sa.ColumnElement[bool]
 # What the filter offers, with the picture beside the word.
@@ -154,7 +155,9 @@ def _asked_events(question: Question) -> Condition | None:
         if "edit" in question.kinds:
             seen = [name for name in EDITED if question.may(f"{name}.view")]
             told = sa.and_(module.in_(TOLD_THEMSELVES), action == "create")
-            parts.append(sa.and_(module.in_(seen), ~told, ~is_login, ~is_login_as, action != "forced_end"))
+            is_note = sa.and_(module == "clients", action == "create", json_sql.has_key(AuditEvent.after, "text"))
+            rest = (~told, ~is_note, ~is_login, ~is_login_as, action != "forced_end")
+            parts.append(sa.and_(module.in_(seen), *rest))
     return sa.or_(*parts) if parts else None
 
 
@@ -271,7 +274,8 @@ def has_value(document: Any, text: str) -> Condition:
         items = sa.func.jsonb_each_text(sa.type_coerce(document, JSONDocument)).table_valued("key", "value")
         return sa.exists(sa.select(items.c.key).where(sa.func.lower(items.c.value).contains(text, autoescape=True)))
     items = sa.func.json_tree(document).table_valued("atom")
-    return sa.exists(sa.select(items.c.atom).where(sa.func.lower(items.c.atom).contains(text, autoescape=True)))
+    value = sa.cast(items.c.atom, sa.Text)
+    return sa.exists(sa.select(items.c.atom).where(sa.func.lower(value).contains(text, autoescape=True)))
 
 
 def _moment(source: Source) -> Any:
