@@ -149,7 +149,7 @@ class CaseFilePages:
             crumb=(client.code_and_name, f"/admin/clients/details/?id={client.id}"), badges=badges_of(client),
             entries=entries, days=_by_day(entries), errors=asked.misunderstood, asked=asked, kinds=_kinds(asked),
             people=people, pager=_pager(client, page), longest=LONGEST_TEXT_SHOWN, clear_url=_address(client),
-            hidden=_hidden_kinds(), pdf_urls=self._pdf_urls(client, asked), is_filtered=bool(asked.parameters()),
+            hidden=[kinds_in_words()[kind] for kind in _hidden_kinds()], pdf_urls=self._pdf_urls(client, asked), is_filtered=bool(asked.parameters()),
             limit=format_decimal(MOST_IN_PDF), order_url=_here(client, order=None if asked.oldest_first else "oldest"),
         )  # fmt: skip
 
