@@ -94,7 +94,7 @@ ACTIONS: dict[str, Any] = {
     "password_changed": lazy_pgettext("audit", "changed the password"), "email_change_requested": lazy_pgettext("audit", "asked for another e-mail"),
     "export": lazy_pgettext("audit", "exported"), "import": lazy_pgettext("audit", "imported"), "demo": lazy_pgettext("audit", "filled with demo data"),
     "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
-    "remove_group": lazy_pgettext("audit", "removed from a group"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
+    "remove_group": lazy_pgettext("audit", "removed from a group"), "remove_project": lazy_pgettext("audit", "no longer open to the client, as it was removed"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
     "set_project": lazy_pgettext("audit", "set the project"), "set_language": lazy_pgettext("audit", "set the language"),
     "login_failed": lazy_pgettext("audit", "failed to log in"), "case_file": lazy_pgettext("audit", "saved the case file"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
@@ -133,6 +133,11 @@ def field_name(module: str, field: str) -> str:
     own = getattr(view, "column_labels", None) or {}
     label = own.get(field) or own.get(plain) or FIELDS.get(field) or FIELDS.get(plain)
     return str(label) if label else field.replace("_", " ").capitalize()
+
+
+def all_modules() -> list[str]:
+    """The modules under which events can stand."""
+    return sorted(_tables())
 
 
 def audited(module: str) -> list[Any]:
@@ -184,6 +189,13 @@ class Words:
             field_name(event.module, field),
             self.value(event.module, field, event.before[field]) if field in event.before else None,
             self.value(event.module, field, event.after.get(field)),
+        )
+
+    def text(self, event: AuditEvent) -> str:
+        """The changes of an event as one text, whole."""
+        return "; ".join(
+            f"{field}: {after}" if before is None else f"{field}: {before} → {after}"
+            for field, before, after in self.changes(event)
         )
 
     def line(self, event: AuditEvent) -> Markup:
@@ -282,7 +294,9 @@ class Words:
         if not parts:
             return {}
         found = db.session.execute(sa.union_all(*parts)).all()
-        return {(order[position], number): _in_words(order[position], text) for position, number, text in found}
+        names = {(order[position], number): _in_words(order[position], text) for position, number, text in found}
+        gone = keys - names.keys()
+        return names | _last_names(gone) if gone else names
 
     def _named(self, model: Any, number: Any) -> str:
         return self._names.get((model, number)) or f"#{number}"
@@ -295,6 +309,24 @@ END_REASONS: dict[str, Any] = {
     "client_deleted": _l("the client was deleted"), "user_blocked": _l("the user was blocked"),
     "switched_off": _l("login as a client was switched off"),
 }  # fmt: skip
+
+
+def _last_names(keys: set[Key]) -> dict[Key, str]:
+    """What records that are gone were called, by the events of their removal."""
+    modules = {model.__audit__: model for model, _number in keys if hasattr(model, "__audit__")}
+    wanted = [(model.__audit__, number) for model, number in keys if hasattr(model, "__audit__")]
+    event = models.AuditEvent
+    rows = db.session.execute(
+        sa.select(event.module, event.record_id, event.before).where(
+            sa.tuple_(event.module, event.record_id).in_(wanted), event.action == "delete"
+        )
+    )
+    found: dict[Key, str] = {}
+    for module, number, before in rows:
+        model = modules[module]
+        if name := before.get(NAMES[model]):
+            found[model, number] = _in_words(model, json.dumps(name) if isinstance(name, dict) else str(name))
+    return found
 
 
 def short(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask_babel import lazy_gettext as _l
 
-from extensions import JSONDocument, UTCDateTime, db
+from extensions import UTCDateTime, db
 from models import (
     Account,
     Act,
@@ -264,18 +264,8 @@ def _says(source: Source, text: str) -> Condition:
     """Whether a text of the row has that part in it, blind to case."""
     parts: list[Condition] = [sa.func.lower(column).contains(text, autoescape=True) for column in source.texts]
     if source.model is AuditEvent:
-        parts += [has_value(column, text) for column in (AuditEvent.before, AuditEvent.after)]
+        parts += [json_sql.has_value(column, text) for column in (AuditEvent.before, AuditEvent.after)]
     return sa.or_(*parts)
-
-
-def has_value(document: Any, text: str) -> Condition:
-    """Whether one of the values of the object, as text, has that part in it, blind to case; `text` in lower case."""
-    if db.engine.dialect.name == "postgresql":
-        items = sa.func.jsonb_each_text(sa.type_coerce(document, JSONDocument)).table_valued("key", "value")
-        return sa.exists(sa.select(items.c.key).where(sa.func.lower(items.c.value).contains(text, autoescape=True)))
-    items = sa.func.json_tree(document).table_valued("atom")
-    value = sa.cast(items.c.atom, sa.Text)
-    return sa.exists(sa.select(items.c.atom).where(sa.func.lower(value).contains(text, autoescape=True)))
 
 
 def _moment(source: Source) -> Any:
