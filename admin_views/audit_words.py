@@ -21,11 +21,11 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
 import models
-from admin_views import cells
+from admin_views import cells, features
 from config import LANGUAGES
 from extensions import Labelled, LabelledEnum, Money, UTCDateTime, db
 from models import AuditEvent
-from operations import countries, filters
+from operations import countries, filters, settings
 
 # What columns are called where the module's list does not say it; a reference is found without its `_id`.
 FIELDS: dict[str, Any] = {
@@ -107,7 +107,7 @@ NAMES: dict[Any, str] = {
     models.ClientUser: "username", models.Payer: "name", models.Product: "name", models.Service: "name",
     models.Invoice: "number", models.Payment: "number", models.Act: "number", models.TicketCategory: "name",
     models.ResponseTemplate: "name", models.Mailing: "subject", models.Ticket: "subject",
-    models.CustomField: "label", models.ImportBatch: "file_name",
+    models.CustomField: "label", models.ImportBatch: "file_name", models.Setting: "code", models.Feature: "code",
 }  # fmt: skip
 LONGEST_IN_LIST = 120
 # How many fields of a new or removed record the list shows; of a change it shows nearly all.
@@ -352,6 +352,10 @@ def _in_words(model: Any, text: str) -> str:
     if model in {models.TicketCategory, models.Mailing}:
         by_language = json.loads(text)
         return by_language.get(str(get_locale() or "en")) or next((name for name in by_language.values() if name), "")
+    if model is models.Setting:
+        return str(settings.KINDS[text].label) if text in settings.KINDS else text
+    if model is models.Feature:
+        return str(features.NAMES.get(text, text))
     if model is models.Role:
         return str(models.ROLES_OF_A_NEW_DESK.get(text, text))
     return _(text) if model is models.Characterization and text in {"Ordinary", "Good", "Conflict"} else text
