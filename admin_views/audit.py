@@ -24,7 +24,7 @@ from operations.filters import Condition, Moment, Number, OneOf, Part, Record
 
 # What no index finds, and among how many of the newest events it is looked for.
 SLOW = ("field", "value", "actor")
-LOOKED_THROUGH = 100_000
+LOOKED_THROUGH = 50_000
 # What names few enough events to look through them all.
 NARROW = ("record_id", "of_client", "bulk_change")
 

@@ -267,7 +267,7 @@ def test_filters_by_what_was_changed_and_by_a_part_of_a_value(app: Flask, cast: 
     assert found("value=email") == set(), "values, not fields"
     assert found("value=x.example&field=email&module=clients") == {first}
     assert found("field=nonsense") == set()
-    assert "(among the newest 100,000 events)" in owner.page("/admin/audit/?field=email").one(class_="chips").text
+    assert "(among the newest 50,000 events)" in owner.page("/admin/audit/?field=email").one(class_="chips").text
     for narrow in (f"record_id={cast.a.id}", f"client={cast.a.id}", f"of_client={cast.a.id}"):
         assert "among the newest" not in owner.page(f"/admin/audit/?field=email&{narrow}").one(class_="chips").text
 
@@ -330,19 +330,25 @@ FILTERS = (
 def test_every_filter_of_very_many_events_is_read_by_an_index(app: Flask, cast: Cast, owner: Desk) -> None:
     """A page of each filter among 400,000 events: no statement looks at all of them, and none sorts many."""
     with make.scene(app):
-        begun = datetime(2026, 1, 1, tzinfo=UTC)
-        people = [cast.owner.id, cast.manager.id, cast.support.id, None]
-        for start in range(0, 400_000, 20_000):
-            db.session.execute(
-                sa.insert(AuditEvent),
-                [
-                    {"at": begun + timedelta(seconds=number * 20), "module": "settings" if number % 20_000 == 0 else "clients",
-                     "action": "delete" if number % 5000 == 0 else "edit", "record_id": number % 3000, "client_id": number % 3000,
-                     "staff_id": people[number % 4], "client_user_id": number % 50 or None, "actor": "x",
-                     "before": {"note": "a"}, "after": {"note": "b"}, "bulk_change_id": 3 if number % 40_000 == 0 else None}
-                    for number in range(start, start + 20_000)
-                ],
-            )  # fmt: skip
+        is_postgresql = db.engine.dialect.name == "postgresql"
+        at = (
+            "timestamptz '2026-01-01 UTC' + i * interval '20 seconds'"
+            if is_postgresql
+            else "strftime('%Y-%m-%d %H:%M:%S.000000', '2026-01-01', (i * 20) || ' seconds')"
+        )
+        document = "jsonb" if is_postgresql else "text"
+        db.session.execute(
+            sa.text(f"""
+            INSERT INTO audit_events (at, module, action, record_id, client_id, staff_id, client_user_id, actor, before,
+                after, bulk_change_id)
+            WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 399999)
+            SELECT {at}, CASE WHEN i % 20000 = 0 THEN 'settings' WHEN i % 9 < 3 THEN 'clients' ELSE 'module' || (i % 9) END,
+                CASE WHEN i % 5000 = 0 THEN 'delete' WHEN i % 11 < 5 THEN 'edit' ELSE 'action' || (i % 11) END, i % 3000, i % 3000,
+                CASE WHEN i % 4 = 3 THEN NULL ELSE 1 + i % 4 END, CASE WHEN i % 50 = 0 THEN NULL ELSE i % 50 END, 'x',
+                CAST('{{"note"\\: "a"}}' AS {document}), CAST('{{"note"\\: "b"}}' AS {document}),
+                CASE WHEN i % 40000 = 0 THEN 3 END
+            FROM n""")
+        )
     with app.app_context():
         upkeep.keep_statistics()
         with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -350,12 +356,11 @@ def test_every_filter_of_very_many_events_is_read_by_an_index(app: Flask, cast: 
     slow = []
     for parameters in FILTERS:
         url = "/admin/audit/?" + parameters.format(staff=cast.support.id, client=cast.a.id)
-        spent = min(_seconds(owner, url) for _each in range(3))
-        if spent > 0.35:
-            slow.append(f"{url}: {spent:.2f} s")
-        later = pages.link(owner.page(url), "next")
-        if later and _seconds(owner, later) > 0.35:
-            slow.append(later)
+        addresses = [url, pages.link(owner.page(url), "next"), pages.link(owner.page(url), "last")]
+        for address in filter(None, addresses):
+            spent = min(_seconds(owner, address) for _each in range(3))
+            if spent > 0.35:
+                slow.append(f"{address}: {spent:.2f} s")
     assert slow == []
     for parameters in ("field=email", "value=nothing", "actor=nobody"):
         assert min(_seconds(owner, f"/admin/audit/?{parameters}") for _each in range(2)) < 3, parameters
