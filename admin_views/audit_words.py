@@ -21,11 +21,11 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
 import models
-from admin_views import cells
+from admin_views import cells, features
 from config import LANGUAGES
 from extensions import Labelled, LabelledEnum, Money, UTCDateTime, db
 from models import AuditEvent
-from operations import countries, custom_fields, custom_values, filters
+from operations import countries, custom_fields, custom_values, filters, settings
 
 # What columns are called where the module's list does not say it; a reference is found without its `_id`.
 FIELDS: dict[str, Any] = {
@@ -94,9 +94,10 @@ ACTIONS: dict[str, Any] = {
     "password_changed": lazy_pgettext("audit", "changed the password"), "email_change_requested": lazy_pgettext("audit", "asked for another e-mail"),
     "export": lazy_pgettext("audit", "exported"), "import": lazy_pgettext("audit", "imported"), "demo": lazy_pgettext("audit", "filled with demo data"),
     "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
-    "remove_group": lazy_pgettext("audit", "removed from a group"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
+    "remove_group": lazy_pgettext("audit", "removed from a group"), "remove_project": lazy_pgettext("audit", "no longer open to the client, as it was removed"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
     "set_project": lazy_pgettext("audit", "set the project"), "set_language": lazy_pgettext("audit", "set the language"),
     "note_add": lazy_pgettext("audit", "added a note"), "note_edit": lazy_pgettext("audit", "changed a note"), "note_delete": lazy_pgettext("audit", "removed a note"),
+    "login_failed": lazy_pgettext("audit", "failed to log in"), "case_file": lazy_pgettext("audit", "saved the case file"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
 }  # fmt: skip
 
@@ -107,7 +108,7 @@ NAMES: dict[Any, str] = {
     models.ClientUser: "username", models.Payer: "name", models.Product: "name", models.Service: "name",
     models.Invoice: "number", models.Payment: "number", models.Act: "number", models.TicketCategory: "name",
     models.ResponseTemplate: "name", models.Mailing: "subject", models.Ticket: "subject",
-    models.CustomField: "label", models.ImportBatch: "file_name",
+    models.CustomField: "label", models.ImportBatch: "file_name", models.Setting: "code", models.Feature: "code",
 }  # fmt: skip
 LONGEST_IN_LIST = 120
 # How many fields of a new or removed record the list shows; of a change it shows nearly all.
@@ -137,6 +138,11 @@ def field_name(module: str, field: str) -> str:
     return str(label) if label else field.replace("_", " ").capitalize()
 
 
+def all_modules() -> list[str]:
+    """The modules under which events can stand."""
+    return sorted(_tables())
+
+
 def audited(module: str) -> list[Any]:
     """The tables whose changes stand under the module: its own first, then those of parts of its records."""
     return _tables().get(module, [])
@@ -164,24 +170,36 @@ class Words:
         """Which record the event is about, as a link where there is a page of it."""
         if event.record_id is None:
             return Markup("")
-        model = next(iter(self._tables.get(event.module, [])), None)
-        name = self._names.get((model, event.record_id), "")
-        text = f"#{event.record_id} {name}".strip()
+        text = self.named(event)
         if event.module == "settings" or event.module not in current_app.extensions["desk_views"]:
             return escape(text)
         return Markup('<a href="/admin/{}/details/?id={}">{}</a>').format(event.module, event.record_id, text)
 
+    def named(self, event: AuditEvent) -> str:
+        """What the record of the event is called."""
+        if event.record_id is None:
+            return ""
+        model = next(iter(self._tables.get(event.module, [])), None)
+        return f"#{event.record_id} {self._names.get((model, event.record_id), '')}".strip()
+
     def changes(self, event: AuditEvent) -> list[tuple[str, str | None, str]]:
         """(field, before, after) in words; before is None where there was nothing before."""
-        fields = dict.fromkeys([*event.before, *event.after])
-        return [
-            (
-                field_name(event.module, field),
-                self.value(event.module, field, event.before[field]) if field in event.before else None,
-                self.value(event.module, field, event.after.get(field)),
-            )
-            for field in fields
-        ]
+        return [self.change(event, field) for field in dict.fromkeys([*event.before, *event.after])]
+
+    def change(self, event: AuditEvent, field: str) -> tuple[str, str | None, str]:
+        """One field of an event: (what it is called, before, after)."""
+        return (
+            field_name(event.module, field),
+            self.value(event.module, field, event.before[field]) if field in event.before else None,
+            self.value(event.module, field, event.after.get(field)),
+        )
+
+    def text(self, event: AuditEvent) -> str:
+        """The changes of an event as one text, whole."""
+        return "; ".join(
+            f"{field}: {after}" if before is None else f"{field}: {before} → {after}"
+            for field, before, after in self.changes(event)
+        )
 
     def line(self, event: AuditEvent) -> Markup:
         """The changes of an event, one below the other, each shortened; of very many the first."""
@@ -281,7 +299,9 @@ class Words:
         if not parts:
             return {}
         found = db.session.execute(sa.union_all(*parts)).all()
-        return {(order[position], number): _in_words(order[position], text) for position, number, text in found}
+        names = {(order[position], number): _in_words(order[position], text) for position, number, text in found}
+        gone = keys - names.keys()
+        return names | _last_names(gone) if gone else names
 
     def _named(self, model: Any, number: Any) -> str:
         return self._names.get((model, number)) or f"#{number}"
@@ -294,6 +314,24 @@ END_REASONS: dict[str, Any] = {
     "client_deleted": _l("the client was deleted"), "user_blocked": _l("the user was blocked"),
     "switched_off": _l("login as a client was switched off"),
 }  # fmt: skip
+
+
+def _last_names(keys: set[Key]) -> dict[Key, str]:
+    """What records that are gone were called, by the events of their removal."""
+    modules = {model.__audit__: model for model, _number in keys if hasattr(model, "__audit__")}
+    wanted = [(model.__audit__, number) for model, number in keys if hasattr(model, "__audit__")]
+    event = models.AuditEvent
+    rows = db.session.execute(
+        sa.select(event.module, event.record_id, event.before).where(
+            sa.tuple_(event.module, event.record_id).in_(wanted), event.action == "delete"
+        )
+    )
+    found: dict[Key, str] = {}
+    for module, number, before in rows:
+        model = modules[module]
+        if name := before.get(NAMES[model]):
+            found[model, number] = _in_words(model, json.dumps(name) if isinstance(name, dict) else str(name))
+    return found
 
 
 def short(text: str) -> str:
@@ -319,6 +357,10 @@ def _in_words(model: Any, text: str) -> str:
     if model in {models.TicketCategory, models.Mailing}:
         by_language = json.loads(text)
         return by_language.get(str(get_locale() or "en")) or next((name for name in by_language.values() if name), "")
+    if model is models.Setting:
+        return str(settings.KINDS[text].label) if text in settings.KINDS else text
+    if model is models.Feature:
+        return str(features.NAMES.get(text, text))
     if model is models.Role:
         return str(models.ROLES_OF_A_NEW_DESK.get(text, text))
     return _(text) if model is models.Characterization and text in {"Ordinary", "Good", "Conflict"} else text

@@ -45,7 +45,7 @@ from admin_views.rows import html_of
 from extensions import db
 from forms.converter import DeskConverter
 from models import Client
-from operations import filters, searching
+from operations import audit, filters, searching
 from operations.errors import OperationRefused
 from operations.filters import Filter
 from web.access import Policy
@@ -554,6 +554,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         return {
             "form": form,
             "sections": [section for section in sections if section["fields"]],
+            "record": record,
             "page_title": self.row_title(record) if record is not None else (self.create_label or _("New record")),
             "crumb": (self.name, self.get_url(".index_view")),
             "submit_label": _("Save") if record is not None else _("Create"),
@@ -665,8 +666,22 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         }
 
     def render(self, template: str, **context: Any) -> str:
-        """Render with the admin's frame."""
+        """Render with the admin's frame; of a page about one record, with who changed it last."""
+        record = context.get("record")
+        if record is not None and isinstance(record, self.model):
+            context["audit_trail"] = self.audit_trail(record)
         return super().render(template, **context)
+
+    def audit_trail(self, record: Any) -> dict[str, Any] | None:
+        """Who changed the record last, and where its history stands, for those who may read the audit."""
+        if not hasattr(self.model, "__audit__") or not current_user.may("audit.view"):
+            return None
+        last = audit.last_change(module=self.module, record_id=record.id)
+        return {
+            "url": f"/admin/audit/?module={self.module}&record_id={record.id}",
+            "when": cells.show(last.at) if last else "",
+            "who": last.actor if last else "",
+        }
 
 
 class SearchColumns(Filter):

@@ -17,6 +17,7 @@ from flask_login import current_user
 from admin_views import cells, client_custom, client_rows
 from admin_views.base import ModuleView, needs
 from admin_views.bulk_changes import BulkChangePages
+from admin_views.case_file import CaseFilePages
 from admin_views.client_bulk import CLIENT_ACTIONS
 from admin_views.client_custom import CustomFieldsOfClients
 from admin_views.client_notes import NotePages
@@ -55,6 +56,7 @@ def _first_page(url: str) -> str:
 # ProfilePages stands last but one, so that all parts before it can add to the page of a client.
 class ClientsView(
     CustomFieldsOfClients,
+    CaseFilePages,
     ImportPages,
     LoginAsPages,
     BulkChangePages,

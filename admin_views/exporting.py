@@ -44,7 +44,7 @@ class ExportPages:
             return redirect(self.get_url(".index_view"))  # type: ignore[attr-defined]
         rows = self.matching(asked)  # type: ignore[attr-defined]
         count = db.session.scalar(sa.select(sa.func.count()).select_from(rows.with_only_columns(self.pk).subquery()))  # type: ignore[attr-defined]
-        with _Writing():
+        with Writing():
             self._note_export(export_type, count or 0, {"filter": asked.asked.texts})
         return self._as_file(export_type, self._in_order(rows, asked))
 
@@ -98,7 +98,7 @@ class ExportPages:
         return None
 
 
-class _Writing:
+class Writing:
     """A block whose audit is written in a transaction of its own, though the request only reads."""
 
     def __enter__(self) -> None:

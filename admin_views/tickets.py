@@ -89,6 +89,7 @@ class TicketsView(ModuleView):
         ).one()
         return self.render(
             "admin/tickets/details.html",
+            record=ticket,
             ticket=ticket,
             client=client,
             badges=client_badges.badges_of(client),

@@ -98,7 +98,11 @@ class LedgerEntry(Model):
 
     account: Mapped[Account] = relationship()
 
-    __table_args__ = (Index(None, "account_id", "id"), CheckConstraint("amount <> 0", name="amount"))
+    __table_args__ = (
+        Index(None, "account_id", "id"),
+        Index(None, "account_id", "posted_at", "id"),
+        CheckConstraint("amount <> 0", name="amount"),
+    )
 
 
 class Service(Versioned, Model):
@@ -184,6 +188,7 @@ class Invoice(Versioned, Model):
     __table_args__ = (
         CheckConstraint("amount >= 0", name="amount"),
         Index(None, "client_id", "status"),
+        Index(None, "client_id", "issued_on", "id"),
         Index(None, "status", "due_on"),
     )
 
@@ -226,6 +231,7 @@ class Payment(Versioned, Model):
         Index(None, "client_id", "id"),
         # What came in a month is added up from the index alone.
         Index(None, "account_id", "status", "paid_at", "amount"),
+        Index(None, "client_id", "created_at", "id"),
     )
 
     def __str__(self) -> str:
@@ -252,6 +258,7 @@ class Expense(Model):
         CheckConstraint("amount > 0", name="amount"),
         Index(None, "client_id", "id"),
         Index(None, "account_id", "posted_at", "amount"),
+        Index(None, "client_id", "posted_at", "id"),
     )
 
 
@@ -276,7 +283,11 @@ class Act(Versioned, Model):
     account: Mapped[Account] = relationship()
     lines: Mapped[list[ActLine]] = relationship(order_by="ActLine.id")
 
-    __table_args__ = (CheckConstraint("amount >= 0", name="amount"), Index(None, "client_id", "id"))
+    __table_args__ = (
+        CheckConstraint("amount >= 0", name="amount"),
+        Index(None, "client_id", "id"),
+        Index(None, "client_id", "issued_on", "id"),
+    )
 
     def __str__(self) -> str:
         return self.number

@@ -322,7 +322,7 @@ class ClientNote(Versioned, Model):
     client: Mapped[Client] = relationship()
     author: Mapped[Staff | None] = relationship()
 
-    __table_args__ = (Index(None, "client_id", "is_pinned", "id"),)
+    __table_args__ = (Index(None, "client_id", "is_pinned", "id"), Index(None, "client_id", "created_at", "id"))
 
 
 class PenaltyPoint(Model):
@@ -345,6 +345,7 @@ class PenaltyPoint(Model):
     __table_args__ = (
         CheckConstraint("points > 0", name="points"),
         Index(None, "client_id", "expires_at"),
+        Index(None, "client_id", "created_at", "id"),
         Index(None, "expires_at", "client_id"),
     )
 

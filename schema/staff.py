@@ -90,8 +90,8 @@ class AuditEvent(Model):
 
     __tablename__ = "audit_events"
     id: Mapped[int] = primary_key()
-    at: Mapped[datetime] = moment(index=True, default=True)
-    staff_id: Mapped[int | None] = reference("staff", required=False)
+    at: Mapped[datetime] = moment(default=True)
+    staff_id: Mapped[int | None] = reference("staff", required=False, index=False)
     client_user_id: Mapped[int | None] = mapped_column(sa.Integer)
     impersonation_id: Mapped[int | None] = mapped_column(sa.Integer)
     actor: Mapped[str] = text_column(200)
@@ -110,9 +110,14 @@ class AuditEvent(Model):
 
     __table_args__ = (
         Index(None, "module", "record_id", "id"),
-        Index(None, "client_id", "id"),
+        # Read in the order of time; the events of one bulk change have one time, so the id stands behind it.
+        Index(None, "at", "id"),
+        Index(None, "client_id", "at", "id"),
+        Index(None, "staff_id", "at", "id"),
+        Index(None, "module", "at", "id"),
+        Index(None, "action", "at", "id"),
         # What most events have none of is indexed where there is one: a bulk change writes very many events.
-        _index_of_given("client_user_id"),
+        _index_of_given("client_user_id", "at", "id"),
         _index_of_given("impersonation_id"),
         _index_of_given("bulk_change_id", "module", "record_id"),
     )
@@ -143,7 +148,7 @@ class Impersonation(Model):
     id: Mapped[int] = primary_key()
     staff_id: Mapped[int] = reference("staff")
     staff_session_id: Mapped[int | None] = mapped_column(sa.Integer, index=True)
-    client_id: Mapped[int] = reference("clients", on_delete="CASCADE")
+    client_id: Mapped[int] = reference("clients", on_delete="CASCADE", index=False)
     client_user_id: Mapped[int] = reference("client_users", on_delete="CASCADE")
     reason: Mapped[str] = text_column(500)
     return_url: Mapped[str] = text_column(2000)
@@ -155,6 +160,8 @@ class Impersonation(Model):
 
     staff: Mapped[Staff] = relationship()
     client_user: Mapped[ClientUser] = relationship()
+
+    __table_args__ = (Index(None, "client_id", "started_at", "id"),)
 
 
 class LoginFailure(Model):

@@ -214,7 +214,7 @@ def digest(app: Flask, *, but: tuple[str, ...] = ()) -> dict[str, list[str]]:
 
 def is_no_fault(answer: TestResponse) -> bool:
     """Neither a fault of the server nor its insides in the answer."""
-    return answer.status_code < 500 and "Traceback" not in answer.text
+    return answer.status_code < 500 and b"Traceback" not in answer.data
 
 
 def client_row(app: Flask, number: int) -> dict[str, Any]:
