@@ -329,7 +329,7 @@ def test_registration_source_money_and_what_is_kept_by_itself_cannot_be_changed_
         "id": str(cast.a.id), "registered_at": "2001-01-01T00:00", "registration_ip": "6.6.6.6", "referral_source": "forged",
         "balance": "1000", "active_services": "7", "is_suspended": "1", "owner_username": "root", "usernames": "root",
         "external_id": "x", "external_source": "x", "deleted_at": "2001-01-01", "characterization_by_id": "3",
-        "search_text": "x", "custom": "{}", "import_batch_id": "1", "hold_suspension_until": "2030-01-01T00:00",
+        "search_text": "x", "custom": "{}", "import_batch_id": "1",
     }  # fmt: skip
     assert save(owner, cast.a.id, **forged).status_code == 302
     assert people_of.client_row(app, cast.a.id) == before
