@@ -65,6 +65,7 @@ function startTabs(form) {
     if (link) setTimeout(() => follow(link.hash));
   });
 
+  bar.append(...tabs);
   parts[0].before(bar);
   form.classList.add("in-tabs");
   open(parts.find(wrong) ?? parts[0]);
