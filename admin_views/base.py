@@ -512,7 +512,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         changed = self._changed_by_others(form, record) if request.method == "POST" else []
         if request.method == "POST" and not changed and self.validate_form(form):
             if self.update_model(form, record):
-                flash(self.saved_message(record), "success")
+                flash(_("Saved."), "success")
                 return redirect(self.get_save_return_url(record))
             record = self.posted_or_404()
             changed = conflicts.find(self, form, record)
@@ -529,9 +529,6 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             number = filters.whole_number(request.values.get(name, ""))
             statement = sa.select(self.model).where(self.pk == number).with_for_update(of=self.model)
             db.session.scalars(statement.execution_options(populate_existing=True)).first()
-
-    def saved_message(self, record: Any) -> str:
-        return _("Saved.")
 
     def keep_allowed(self, form: Any) -> None:
         """Take out of the form what this person may not change."""

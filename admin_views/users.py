@@ -131,13 +131,16 @@ class UsersView(ModuleView):
         client_users.remove(record, now=now())
 
     def delete_context(self, record: ClientUser) -> dict[str, Any]:
+        lines = [
+            _("%(name)s of %(client)s can no longer log in.", name=record.username, client=record.client.name),
+            _("What the user wrote in tickets stays; the record and the login do not."),
+        ]
+        if record.is_owner:
+            lines = [_("The owner user cannot be removed."), _("Make another user of the client the owner first.")]
         return {
             **super().delete_context(record),
             "page_title": _("Remove a user"),
-            "lines": [
-                _("%(name)s of %(client)s can no longer log in.", name=record.username, client=record.client.name),
-                _("What the user wrote in tickets stays; the record and the login do not."),
-            ],
+            "lines": lines,
             "verb": _("Remove %(name)s", name=record.username),
         }
 

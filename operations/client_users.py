@@ -137,7 +137,7 @@ def remove(user: ClientUser, *, now: datetime) -> None:
     """Remove a user for good. Refuses the owner."""
     hold(user.client_id)
     if _is_owner(user):
-        raise OperationRefused(_("The owner user cannot be removed. Make another user the owner first."))
+        raise OperationRefused(_("The owner user cannot be removed."))
     _end_access(user, now=now, why="user_removed")
     db.session.delete(user)
     db.session.flush()

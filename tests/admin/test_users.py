@@ -203,8 +203,9 @@ def test_the_owner_is_neither_removed_nor_blocked_before_there_is_another(app: F
     assert (answer.status_code, "cannot be blocked" in answer.text) == (400, True)
     page = owner.follow(owner.post("/admin/users/delete/", id=cast.a.owner.id))
     assert pages.messages(page) == [
-        ("error", "The owner user cannot be removed. Make another user the owner first.")
+        ("error", "The owner user cannot be removed.")
     ]  # fmt: skip
+    assert "Make another user of the client the owner first." in owner.page(f"/admin/users/delete/?id={cast.a.owner.id}").text
     assert people_of.digest(app) == before
 
     make_other = f"/admin/users/owner/?id={cast.a.limited.id}"
