@@ -49,7 +49,9 @@ def _end(chosen: Chosen, form: Any) -> Report:
     done = ngettext("%(num)s discount ends on %(day)s.", "%(num)s discounts end on %(day)s.", changed,
                     day=format_date(form.ends_on.data, "dd.MM.yyyy"))  # fmt: skip
     left = chosen.count - changed
-    return Report(" ".join([done, _("Skipped %(count)s: they end before or begin after.", count=left)] if left else [done]))
+    return Report(
+        " ".join([done, _("Skipped %(count)s: they end before or begin after.", count=left)] if left else [done])
+    )
 
 
 def _delete(chosen: Chosen, _form: Any) -> Report:
@@ -157,7 +159,9 @@ class DiscountsView(RecordBulk, ModuleView):
         others = discounts.overlapping(record)
         if others:
             rows = [(_("Meets"), _link(other)) for other in others]
-            context["groups"].append({"title": _("Other discounts for the same"), "rows": [*rows, (_("So"), NOT_ADDED)]})
+            context["groups"].append(
+                {"title": _("Other discounts for the same"), "rows": [*rows, (_("So"), NOT_ADDED)]}
+            )
         return context
 
     def delete_record(self, record: Discount) -> None:

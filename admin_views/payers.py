@@ -41,7 +41,10 @@ class PayersView(ModuleView):
         "is_default": {"description": _l("New documents are made out to it. A client has one at most.")},
     }
     # A company has what others have not; without scripts all of it is shown.
-    show_when = {"registration_reason_code": "legal_status=company", "legal_address": "legal_status=company|sole_proprietor"}
+    show_when = {
+        "registration_reason_code": "legal_status=company",
+        "legal_address": "legal_status=company|sole_proprietor",
+    }
     sections = (
         (_l("Payer"), "", ("client", "legal_status", "name", "country", "is_default")),
         (_l("For documents"), _l("Stands in invoices and acts."),

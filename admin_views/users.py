@@ -111,7 +111,7 @@ class UsersView(ModuleView):
             for name in names:
                 setattr(user, name, form[name].data)
             client_users.check(user, now=now())
-            client_users.create(user, password=form.password.data or "", send_link=form.send_link.data, now=now())
+            client_users.create(user, password=form.password.data or "", send_link=form.send_link.data)
             db.session.add(user)
         db.session.flush()
         if form.send_link.data:

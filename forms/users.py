@@ -65,4 +65,3 @@ class PasswordForm(Form):
     password_confirm = PasswordField(
         _l("Confirm the password"), [EqualTo("password", _l("The two passwords are not the same."))]
     )
-

@@ -62,7 +62,7 @@ def check(user: ClientUser, *, now: datetime) -> None:
         _tell_old_address(user, attributes.email.history.deleted, now)
 
 
-def create(user: ClientUser, *, password: str, send_link: bool, now: datetime) -> None:
+def create(user: ClientUser, *, password: str, send_link: bool) -> None:
     """Give a new user, not written yet, a password for one login, or a letter with a link to set one.
 
     Refuses (field `password`) a weak password, and none at all where no link is sent; and (field `email`) a link

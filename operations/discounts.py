@@ -94,9 +94,7 @@ def end(chosen: sa.Select[Any], *, day: date) -> int:
     mine = Discount.id.in_(ids)
     rows = sa.select(Discount.id, Discount.client_id, json_sql.document(ends_on=Discount.ends_on)).where(mine)
     audit.record_many("edit", module="discounts", rows=rows, field="ends_on", after=day)
-    return rows_changed(
-        sa.update(Discount).where(mine).values(ends_on=day, row_version=Discount.row_version + 1)
-    )
+    return rows_changed(sa.update(Discount).where(mine).values(ends_on=day, row_version=Discount.row_version + 1))
 
 
 def delete(chosen: sa.Select[Any]) -> int:

@@ -212,9 +212,7 @@ def end_with_session(staff_session_id: int, *, now: datetime) -> None:
 
 def end_as(user: ClientUser, *, why: str, now: datetime) -> None:
     """End the stays in the panel as `user`; each leaves at its next request."""
-    mine = sa.select(Impersonation).where(
-        Impersonation.client_user_id == user.id, Impersonation.ended_at.is_(None)
-    )
+    mine = sa.select(Impersonation).where(Impersonation.client_user_id == user.id, Impersonation.ended_at.is_(None))
     for each in db.session.scalars(mine).all():
         force_end(each, why=why, now=now)
 

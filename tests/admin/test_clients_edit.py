@@ -239,13 +239,18 @@ def test_nobody_brings_himself_nor_whoever_brought_him(app: Flask, cast: Cast, o
     assert people_of.client_row(app, cast.a.id)["referrer_id"] is None
 
 
-def test_the_look_up_finds_clients_by_code_and_words(cast: Cast, owner: Desk, log_in: Callable[[str], Desk]) -> None:
+def test_the_look_up_finds_clients_by_code_and_words(app: Flask, cast: Cast, owner: Desk) -> None:
     lookup = "/admin/clients/ajax/lookup/?name=referrer&query="
     field = owner.page(edit(cast.a.id)).one(data_lookup_url=None)
     assert field["data-lookup-url"] == "/admin/clients/ajax/lookup/?name=referrer"
     assert owner.get(f"{lookup}bor").json == [[cast.b.id, f"#{cast.b.id} Boris Beta (boris)"]]
     assert owner.get(f"{lookup}%23{cast.a.id}").json == [[cast.a.id, f"#{cast.a.id} Anna Alpha (anna)"]]
     assert len(owner.get(lookup).json) == 2
+    with make.scene(app):
+        number = make.client("Client number 1").id
+        db.session.get_one(Client, number).email = "second1@mail.example"
+    assert [row[0] for row in owner.get(f"{lookup}1").json] == [1, number], "whose code it is stands first"
+    assert [row[0] for row in owner.get(f"{lookup}SECOND1@mail").json] == [number], "by a part of the e-mail"
     assert owner.get(f"{lookup}%25").json == []
     assert owner.get("/admin/clients/ajax/lookup/?name=password_hash&query=a").status_code == 404
 

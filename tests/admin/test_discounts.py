@@ -47,7 +47,10 @@ def test_a_client_has_its_own_and_those_of_its_groups_marked_where_they_come_fro
 ) -> None:
     page = owner.page(f"/admin/discounts/?client={cast.a.id}")
     shown = pages.row_ids(page)
-    assert set(shown) == {cast.a.records["discounts"], *(given[name] for name in ("running", "ended", "later", "group"))}
+    assert set(shown) == {
+        cast.a.records["discounts"],
+        *(given[name] for name in ("running", "ended", "later", "group")),
+    }
     assert pages.cell(page, given["running"], "Where it comes from").text == "the client's own"
     assert pages.cell(page, given["group"], "Where it comes from").text == "group «Mine»"
     states = {name: pages.cell(page, given[name], "State").text for name in ("running", "ended", "later", "group")}
@@ -72,10 +75,18 @@ def test_a_new_one_is_for_the_client_of_the_toolbar(app: Flask, cast: Cast, owne
         )  # fmt: skip
 
 
-def test_those_that_meet_are_told_with_what_counts_then(app: Flask, cast: Cast, owner: Desk, given: dict[str, int]) -> None:
+def test_those_that_meet_are_told_with_what_counts_then(
+    app: Flask, cast: Cast, owner: Desk, given: dict[str, int]
+) -> None:
     with make.scene(app):
         one, other = make.product("One").id, make.product("Other").id
-    fields = {"client": str(cast.b.id), "percent": "10", "product": str(one), "starts_on": "2026-01-01", "ends_on": "2026-06-30"}
+    fields = {
+        "client": str(cast.b.id),
+        "percent": "10",
+        "product": str(one),
+        "starts_on": "2026-01-01",
+        "ends_on": "2026-06-30",
+    }
     first = owner.post("/admin/discounts/new/", fields)
     said = pages.messages(owner.follow(first))
     assert [category for category, _text in said] == ["success", "warning"]
@@ -131,7 +142,10 @@ def test_several_end_on_a_day_and_it_is_said_which_were_left_alone(
         assert events is not None
         assert (events.before, events.after) == ({"ends_on": None}, {"ends_on": day.isoformat()})
     assert f"To: — → {shown}" in owner.page("/admin/audit/?module=discounts").text
-    assert owner.post(url, {"selection": url.rpartition("=")[2], "count": "4", "ends_on": day.isoformat()}).status_code == 302
+    assert (
+        owner.post(url, {"selection": url.rpartition("=")[2], "count": "4", "ends_on": day.isoformat()}).status_code
+        == 302
+    )
     assert "This was done already." in owner.page("/admin/discounts/").text
 
 

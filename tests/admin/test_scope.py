@@ -60,7 +60,9 @@ def _of_b(app: Flask, cast: Cast, module: str) -> set[int]:
         return set(db.session.scalars(sa.select(model.id).where(column == cast.b.id)))
 
 
-def test_audit_and_mailings_are_those_of_the_client_and_groups_and_projects_say_which_are_its(app: Flask, cast: Cast, scoped: Desk) -> None:
+def test_audit_and_mailings_are_those_of_the_client_and_groups_and_projects_say_which_are_its(
+    app: Flask, cast: Cast, scoped: Desk
+) -> None:
     with make.scene(app):
         a, b = (db.session.get_one(Client, side.id) for side in (cast.a, cast.b))
         mine, _theirs = make.group("Mine", a), make.group("Theirs", b)

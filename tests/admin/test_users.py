@@ -123,7 +123,11 @@ WRONG: list[tuple[dict[str, str], str, str]] = [
     ({"password": "пароль12345", "password_confirm": "пароль12345"}, "password", "Latin letters and digits"),
     ({"password": "password1", "password_confirm": "password1"}, "password", "most common"),
     ({"password": "anna.two2", "password_confirm": "x"}, "password_confirm", "not the same"),
-    ({"username": "anna2two", "password": "Anna2two", "password_confirm": "Anna2two"}, "password", "must not be a name"),
+    (
+        {"username": "anna2two", "password": "Anna2two", "password_confirm": "Anna2two"},
+        "password",
+        "must not be a name",
+    ),
     ({"password": "a1" * 129, "password_confirm": "a1" * 129}, "password", "longer than 256"),
 ]
 
@@ -205,7 +209,10 @@ def test_the_owner_is_neither_removed_nor_blocked_before_there_is_another(app: F
     assert pages.messages(page) == [
         ("error", "The owner user cannot be removed.")
     ]  # fmt: skip
-    assert "Make another user of the client the owner first." in owner.page(f"/admin/users/delete/?id={cast.a.owner.id}").text
+    assert (
+        "Make another user of the client the owner first."
+        in owner.page(f"/admin/users/delete/?id={cast.a.owner.id}").text
+    )
     assert people_of.digest(app) == before
 
     make_other = f"/admin/users/owner/?id={cast.a.limited.id}"
@@ -306,7 +313,9 @@ def test_a_typed_password_keeps_the_rules_and_the_names_of_the_client_are_none(
         page = owner.refused("/admin/users/password/", fields)
         assert message in pages.errors(page)["password"]
         assert people_of.digest(app) == before
-    page = owner.refused("/admin/users/password/", id=cast.a.limited.id, password="correct horse 1", password_confirm="x")
+    page = owner.refused(
+        "/admin/users/password/", id=cast.a.limited.id, password="correct horse 1", password_confirm="x"
+    )
     assert "not the same" in pages.errors(page)["password_confirm"]
 
 
