@@ -16,6 +16,7 @@ from flask_admin.base import expose
 from flask_babel import format_decimal
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext, pgettext
 from markupsafe import Markup
 
 from admin_views import cells
@@ -32,8 +33,8 @@ from operations.memberships import Switched
 # What may be changed of a client by those alone who may change all of it.
 _RIGHTS = {"permission": "clients.edit", "besides": "clients.create"}
 SWITCHES = (
-    BulkAction("on", _l("On"), "check", **_RIGHTS),
-    BulkAction("off", _l("Off"), "x", **_RIGHTS),
+    BulkAction("on", lazy_pgettext("verb", "On"), "check", **_RIGHTS),
+    BulkAction("off", lazy_pgettext("verb", "Off"), "x", **_RIGHTS),
 )
 
 
@@ -78,7 +79,7 @@ class MembershipPages:
         pages = {"after": None, "before": None}
         return [
             {"label": _("All"), "url": self.list_url(**pages, on=None), "active": not is_on, "count": None},  # type: ignore[attr-defined]
-            {"label": _("On"), "url": self.list_url(**pages, on="1"), "active": is_on, "count": None},  # type: ignore[attr-defined]
+            {"label": pgettext("state", "On"), "url": self.list_url(**pages, on="1"), "active": is_on, "count": None},  # type: ignore[attr-defined]
         ]
 
     def shown_columns(self) -> list[str]:
@@ -102,7 +103,11 @@ class MembershipPages:
             return super().cell(row, name)  # type: ignore[misc]
         if row.id in g.get("rows_always_on", ()):
             return Markup('{} <span class="muted">{}</span>').format(_on(), _("home project"))
-        return _on() if row.id in g.get("rows_on", ()) else Markup('<span class="muted">{}</span>').format(_("Off"))
+        return (
+            _on()
+            if row.id in g.get("rows_on", ())
+            else Markup('<span class="muted">{}</span>').format(pgettext("state", "Off"))
+        )
 
     def bulk_buttons(self) -> list[dict[str, Any]]:
         return super().bulk_buttons() if self.chosen_client() is not None else []  # type: ignore[misc, no-any-return]
@@ -149,7 +154,7 @@ class MembershipPages:
 
 
 def _on() -> Markup:
-    return cells.badge("on", _("On"), icon="check", color="green")
+    return cells.badge("on", pgettext("state", "On"), icon="check", color="green")
 
 
 def clients_as_link(name: str, number: int) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
@@ -62,6 +63,15 @@ class PayersView(ModuleView):
         "id", "client", "legal_status", "name", "country", "is_default", "tax_id", "registration_reason_code",
         "legal_address", "postal_address", "email", "phone",
     )  # fmt: skip
+
+    def create_form(self, obj: Any = None) -> Any:
+        """Under the filter by client, as the client itself: most clients pay in their own name."""
+        form = super().create_form(obj)
+        if request.method == "GET" and form.client.data is not None:
+            client = form.client.data
+            form.name.data, form.country.data, form.email.data = client.name, client.country, client.email
+            form.legal_status.data = client.legal_status
+        return form
 
     def row_title(self, row: Any) -> str:
         return str(row.name)

@@ -155,4 +155,5 @@ def test_a_payer_that_documents_name_stays_and_it_is_said_what_to_do_instead(
 def test_from_the_toolbar_the_client_is_preset(cast: Cast, owner: Desk) -> None:
     page = owner.page(f"/admin/payers/?client={cast.a.id}")
     assert any(link["href"] == f"/admin/payers/new/?client={cast.a.id}" for link in page.all("a", href=None))
-    assert pages.values(owner.page(f"/admin/payers/new/?client={cast.a.id}"))["client"] == [str(cast.a.id)]
+    held = pages.values(owner.page(f"/admin/payers/new/?client={cast.a.id}"))
+    assert (held["client"], held["name"], held["country"]) == ([str(cast.a.id)], ["Anna Alpha"], ["DE"])
