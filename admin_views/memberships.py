@@ -13,10 +13,9 @@ import sqlalchemy as sa
 from flask import abort, flash, g, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
-from flask_babel import format_decimal
+from flask_babel import format_decimal, lazy_pgettext, pgettext
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import lazy_pgettext, pgettext
 from markupsafe import Markup
 
 from admin_views import cells
