@@ -92,7 +92,16 @@ from schema.lists import (
     Selection,
     saved_filter_watches,
 )
-from schema.staff import ROLES_OF_A_NEW_DESK, AuditEvent, Impersonation, LoginFailure, Role, Session, Staff
+from schema.staff import (
+    CHARACTERIZED,
+    ROLES_OF_A_NEW_DESK,
+    AuditEvent,
+    Impersonation,
+    LoginFailure,
+    Role,
+    Session,
+    Staff,
+)
 from schema.support import (
     Attachment,
     Mailing,

@@ -91,6 +91,7 @@ ACTIONS: dict[str, Any] = {
     "login_as_refused": lazy_pgettext("audit", "was not let into the client's panel"), "sessions_ended": lazy_pgettext("audit", "ended sessions"),
     "password_reset_requested": lazy_pgettext("audit", "asked for a link to set the password"),
     "password_link_made": lazy_pgettext("audit", "got a link to set the password"), "password_reset": lazy_pgettext("audit", "set the password by a link"),
+    "password_set": lazy_pgettext("audit", "set a password for one login"), "totp_reset": lazy_pgettext("audit", "reset the second factor"),
     "password_changed": lazy_pgettext("audit", "changed the password"), "email_change_requested": lazy_pgettext("audit", "asked for another e-mail"),
     "export": lazy_pgettext("audit", "exported"), "import": lazy_pgettext("audit", "imported"), "demo": lazy_pgettext("audit", "filled with demo data"),
     "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
@@ -312,7 +313,8 @@ END_REASONS: dict[str, Any] = {
     "expired": _l("the time was over"), "staff_disabled": _l("the staff member was disabled"),
     "right_lost": _l("the right was taken away"), "staff_session_ended": _l("the staff member's session ended"),
     "client_deleted": _l("the client was deleted"), "user_blocked": _l("the user was blocked"),
-    "switched_off": _l("login as a client was switched off"),
+    "switched_off": _l("login as a client was switched off"), "password_set": _l("staff set another password"),
+    "totp_reset": _l("staff reset the second factor"), "user_removed": _l("the user was removed"),
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
-from admin_views import cells
+from admin_views import cells, conflicts
 from admin_views.bulk import BulkPages
 from admin_views.exporting import ExportPages
 from admin_views.inline import InlinePages
@@ -45,7 +45,7 @@ from admin_views.rows import html_of
 from extensions import db
 from forms.converter import DeskConverter
 from models import Client
-from operations import audit, filters, searching
+from operations import audit, filters, searching, versions
 from operations.errors import OperationRefused
 from operations.filters import Filter
 from web.access import Policy
@@ -80,7 +80,8 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     `module` begins its permissions and is its address. `list_filters` are its filters, `searched` the columns
     that its search looks through, `loads` what the list loads beside the rows, `sections` the parts of its
-    form: (title, help, field names). `scope_column` is the column that says which client a row is of.
+    form: (title, help, field names), which with `tabbed` are tabs; `show_when` says which fields are shown for some
+    values of another (`legal_status=company`). `scope_column` is the column that says which client a row is of.
     """
 
     module: str
@@ -102,6 +103,8 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
     amount_columns: Sequence[str] = ()
     loads: Sequence[Any] = ()
     sections: Sequence[tuple[Any, Any, Sequence[str]]] = ()
+    tabbed = False
+    show_when: Mapping[str, str] = {}
     scope_column: str | None = None
     create_label: Any = None
     empty_title: Any = _l("Nothing here yet")
@@ -505,28 +508,46 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         """The form of a record."""
         if not self.can_edit:
             abort(403)
+        self.hold()
         record = self.posted_or_404()
+        if request.method == "POST":
+            conflicts.take_choices(self, record.id)
         form = self.edit_form(obj=record)
-        self._keep_allowed(form)
-        if request.method == "POST" and self._version_is_current(form, record) and self.validate_form(form):
+        self.keep_allowed(form)
+        changed = self._changed_by_others(form, record) if request.method == "POST" else []
+        if request.method == "POST" and not changed and self.validate_form(form):
             if self.update_model(form, record):
                 flash(_("Saved."), "success")
                 return redirect(self.get_save_return_url(record))
             record = self.posted_or_404()
-        return self.render(self.edit_template, **self.form_context(form, record))
+            changed = conflicts.find(self, form, record)
+        context = self.form_context(form, record)
+        if changed:
+            context |= conflicts.context(changed, context["sections"])
+        return self.render(self.edit_template, **context)
 
-    def _keep_allowed(self, form: Any) -> None:
+    def hold(self, name: str = "id") -> None:
+        """Keep everybody else from changing the record of a form that was sent, until this request is through."""
+        if request.method != "POST":
+            return
+        with suppress(ValueError):
+            number = filters.whole_number(request.values.get(name, ""))
+            statement = sa.select(self.model).where(self.pk == number).with_for_update(of=self.model)
+            db.session.scalars(statement.execution_options(populate_existing=True)).first()
+
+    def keep_allowed(self, form: Any) -> None:
+        """Take out of the form what this person may not change."""
         allowed = self.fields_allowed()
         for name in [field.name for field in form]:
             if allowed is not None and name not in allowed and name != "csrf_token":
                 del form[name]
 
-    def _version_is_current(self, form: Any, record: Any) -> bool:
-        seen = request.form.get("row_version")
-        if seen is None or not hasattr(record, "row_version") or seen == str(record.row_version):
-            return True
-        form.form_errors.append(self.changed_meanwhile())
-        return False
+    def _changed_by_others(self, form: Any, record: Any) -> list[conflicts.Row]:
+        """The fields that somebody else has changed since the form was opened, told over the form."""
+        changed = conflicts.find(self, form, record)
+        if changed:
+            form.form_errors.append(self.changed_meanwhile())
+        return changed
 
     def changed_meanwhile(self) -> str:
         return _("Somebody else has changed this record meanwhile. Look at it, then save again what you want to keep.")
@@ -550,7 +571,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         ]
         rest = [name for name in fields if name not in named]
         if rest:
-            sections.append({"title": "", "help": "", "fields": rest})
+            sections.append({"title": _("Other") if self.tabbed else "", "help": "", "fields": rest})
         return {
             "form": form,
             "sections": [section for section in sections if section["fields"]],
@@ -560,6 +581,9 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             "submit_label": _("Save") if record is not None else _("Create"),
             "cancel_url": request.values.get("url") or self.get_url(".index_view"),
             "record_version": getattr(record, "row_version", ""),
+            "seen": conflicts.seal(self, form, record) if record is not None else "",
+            "tabbed": self.tabbed and record is not None,
+            "show_when": self.show_when,
             "lookups": self.lookups(form),
         }
 
@@ -582,10 +606,14 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def update_model(self, form: Any, model: Any) -> bool:
         def change(form: Any) -> Any:
+            version = getattr(model, "row_version", None)
             with db.session.no_autoflush:
                 form.populate_obj(model)
                 self.on_model_change(form, model, False)
+                lists_changed = version is not None and versions.lists_changed(model)
             db.session.flush()
+            if lists_changed and model.row_version == version:
+                versions.step(model)
             return model
 
         return bool(self._write(form, change))

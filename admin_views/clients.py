@@ -29,7 +29,7 @@ from admin_views.saved_filters import SavedFilterPages
 from extensions import LabelledEnum, db, now
 from forms.custom_fields import typed_in
 from models import Client, Project, Staff
-from operations import client_filters, clients, deletion, filters
+from operations import characterizing, client_filters, clients, deletion, filters
 from operations.custom_fields import PREFIX
 from operations.permissions import LIMITED_CLIENT_COLUMNS
 
@@ -71,6 +71,7 @@ class ClientsView(
     create_template = edit_template = "admin/clients/form.html"
     details_template = "admin/clients/details.html"
     scope_column = "id"
+    tabbed = True
     create_label = _l("New client")
     empty_title = _l("No clients yet")
     empty_text = _l("Add the first one, or bring them in from the export of your old system.")
@@ -251,14 +252,12 @@ class ClientsView(
         return (
             (_("Client"), "", ("name", "project", "legal_status", "company_name", "contact_person")),
             (_("Contacts"), "", ("email", "verified_phone", "country", "language")),
-            (
-                _("For staff"),
-                _("Clients never see this."),
-                ("characterization", "characterization_reason", "note", "groups"),
-            ),
+            (_("For staff"), _("Clients never see this."),
+             ("characterization", "characterization_reason", "note", "hold_suspension_until")),
             *client_custom.section(),
-            (_("Origin and projects"), "", ("referrer", "affiliate_program", "projects")),
-        )
+            (_("Groups and projects"), "", ("groups", "projects")),
+            (_("Origin"), _("Who brought the client, and by which program."), ("referrer", "affiliate_program")),
+        )  # fmt: skip
 
     def form_context(self, form: Any, record: Any) -> dict[str, Any]:
         context = super().form_context(form, record)
@@ -270,6 +269,8 @@ class ClientsView(
             ]
         context["similar"] = self._similar(form, record) if request.method == "POST" else []
         context["is_new"] = record is None
+        context["show"] = cells.show
+        context["characterized"] = characterizing.history(record) if record is not None else []
         return context
 
     def _similar(self, form: Any, record: Any) -> list[Client]:
@@ -311,8 +312,7 @@ class ClientsView(
         )
 
     def on_model_change(self, form: Any, model: Client, is_created: bool) -> None:
-        if sa.inspect(model).attrs.characterization.history.has_changes():
-            clients.note_characterization(model, by=_staff(), now=now())
+        characterizing.note(model, by=_staff(), now=now())
         if sa.inspect(model).session is not None:
             clients.check(model)
 

@@ -25,6 +25,8 @@ from operations import staff as staff_operations
 from operations.errors import OperationRefused
 
 MOST_SIMILAR = 5
+# The number of the lock that setting a referrer takes.
+REFERRERS = 7_233_667
 
 
 def create(
@@ -145,21 +147,39 @@ def check(client: Client) -> None:
 
 
 def refuse_circle(client: Client) -> None:
-    """Refuse a referrer that is the client itself, or was itself brought, however indirectly, by it."""
-    seen, number = set(), client.referrer_id or (client.referrer.id if client.referrer else None)
-    while number is not None and number not in seen:
-        if number == client.id:
-            raise OperationRefused(
-                _("A client cannot have been brought by itself, nor by one it brought."), field="referrer"
-            )
-        seen.add(number)
-        number = db.session.scalar(sa.select(Client.referrer_id).where(Client.id == number))
+    """Refuse a new referrer that is the client itself, or was itself brought, however indirectly, by it.
+
+    Whoever sets a referrer waits for whoever does so at the same time: each alone would see no circle.
+    """
+    number = _new_referrer(client)
+    if number is None or client.id is None:
+        return
+    hold_referrers()
+    if number == client.id or _was_brought_by(number, client.id):
+        raise OperationRefused(
+            _("A client cannot have been brought by itself, nor by one it brought."), field="referrer"
+        )
 
 
-def note_characterization(client: Client, *, by: Staff, now: datetime) -> None:
-    """Note who set the client's characterization, and when."""
-    client.characterization_by_id = by.id
-    client.characterization_at = now
+def hold_referrers() -> None:
+    """Keep everybody else from setting referrers until the transaction ends. On SQLite there is one writer anyway."""
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(REFERRERS)))
+
+
+def _new_referrer(client: Client) -> int | None:
+    """The referrer that was set and not written yet, by its object or by its id; None for none."""
+    attributes = sa.inspect(client).attrs
+    if attributes.referrer.history.has_changes():
+        return client.referrer.id if client.referrer else None
+    return client.referrer_id if attributes.referrer_id.history.has_changes() else None
+
+
+def _was_brought_by(number: int, other: int) -> bool:
+    """Whether the client `number` was brought by `other`, or by one whom that one brought, and so on."""
+    first = sa.select(Client.referrer_id.label("id")).where(Client.id == number).cte(recursive=True)
+    chain = first.union(sa.select(Client.referrer_id).join(first, first.c.id == Client.id))
+    return bool(db.session.scalar(sa.select(sa.exists().where(chain.c.id == other))))
 
 
 def similar(

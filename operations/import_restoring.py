@@ -19,7 +19,7 @@ from operations.import_matching import NEWS, taken
 SLICE = 500
 MODELS: dict[str, Any] = {CLIENT: Client, USER: ClientUser, PAYER: Payer}
 # What is kept beside a column that people know, and goes back with it.
-COMPANIONS = frozenset({"characterization_at", "characterization_by_id"})
+COMPANIONS = frozenset({"characterization_at", "characterization_by_id", "characterization_reason"})
 # Columns that people know by the name of an import's field.
 FIELDS = {"full_name": "contact_person", "postal_address": "address", "characterization_id": "characterization"}
 
@@ -140,6 +140,8 @@ def _plan_table(plan: Restoration, table: str, change: Any, current: dict[int, d
             plan.kept.setdefault(name, "changed")
         else:
             plan.note(column if table == CLIENT else f"{table}.{column}", after[column], before[column])
+    if "characterization_id" in same and before.get("characterization_reason"):
+        plan.note("characterization_reason", "", before["characterization_reason"])
 
 
 def _values(table: str, kept: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:

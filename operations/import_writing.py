@@ -129,6 +129,8 @@ class Writer:
             if "characterization_id" in change.client:
                 change.client["characterization_at"] = self._now
                 change.client["characterization_by_id"] = self._staff and self._staff.id
+                # The reason was for the one before.
+                change.client["characterization_reason"] = ""
         self._update(Client, [(change.old.id, change.client) for change in changes])
         self._update(ClientUser, [(change.old.user_id, change.user) for change in changes])
         self._update(Payer, [(change.old.payer_id, change.payer) for change in changes])

@@ -301,6 +301,13 @@ class Payer(Versioned, Model):
 
     client: Mapped[Client] = relationship()
 
+    __table_args__ = (
+        Index(
+            "uq_payers_one_default", "client_id", unique=True,
+            sqlite_where=sa.text("is_default"), postgresql_where=sa.text("is_default"),
+        ),
+    )  # fmt: skip
+
     def __str__(self) -> str:
         return self.name
 

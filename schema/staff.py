@@ -85,6 +85,15 @@ def _index_of_given(*columns: str) -> Index:
     return Index(None, *columns, sqlite_where=given, postgresql_where=given)
 
 
+# The events that set a client's characterization, or why: as conditions, for an index of these alone and for who asks.
+CHARACTERIZED = {
+    "postgresql": "after ?| array['characterization_id', 'characterization_reason', 'characterization']",
+    "sqlite": "(json_type(after, '$.characterization_id') IS NOT NULL"
+    " OR json_type(after, '$.characterization_reason') IS NOT NULL"
+    " OR json_type(after, '$.characterization') IS NOT NULL)",
+}
+
+
 class AuditEvent(Model):
     """What was changed, when, by whom. Triggers refuse to change or remove a row."""
 
@@ -120,7 +129,11 @@ class AuditEvent(Model):
         _index_of_given("client_user_id", "at", "id"),
         _index_of_given("impersonation_id"),
         _index_of_given("bulk_change_id", "module", "record_id"),
-    )
+        Index(
+            "ix_audit_events_characterized", "record_id", "id",
+            sqlite_where=sa.text(CHARACTERIZED["sqlite"]), postgresql_where=sa.text(CHARACTERIZED["postgresql"]),
+        ),
+    )  # fmt: skip
 
 
 class Session(Model):

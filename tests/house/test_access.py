@@ -138,7 +138,8 @@ def filled(line: Line, cast: Cast) -> str:
     url = line.address.replace("<export_type>", "csv").replace("<path:filename>", "css/clientdesk.css")
     for part in ("<int:number>", "<int:batch_id>", "<int:file_number>"):
         url = url.replace(part, str(number_for(line, cast)) if part == "<int:number>" else "1")
-    if line.method == "GET" and line.page in {"details/", "edit/", "delete/", "case-file/", "case-file/pdf/"}:
+    of_one = {"details/", "edit/", "delete/", "link/", "owner/", "password/", "totp/", "case-file/", "case-file/pdf/"}
+    if line.method == "GET" and line.page in of_one:
         url += f"?id={number_for(line, cast)}"
     return url.replace("<token>", "none")
 
