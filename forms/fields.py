@@ -290,7 +290,8 @@ class LookupField(Field):
             self.data = db.session.get(self.model, filters.whole_number(text))
         except ValueError:
             self.data = None
-        if self.data is None or getattr(self.data, "deleted_at", None) is not None:
+        owner = getattr(self.data, "client", self.data)
+        if self.data is None or getattr(owner, "deleted_at", None) is not None:
             self.data = None
             raise ValueError(_("There is none with this code."))
 
