@@ -156,14 +156,21 @@ def check(client: Client) -> None:
 
 def refuse_circle(client: Client) -> None:
     """Refuse a referrer that is the client itself, or was itself brought, however indirectly, by it."""
+    if is_in_a_circle(client):
+        raise OperationRefused(
+            _("A client cannot have been brought by itself, nor by one it brought."), field="referrer"
+        )
+
+
+def is_in_a_circle(client: Client) -> bool:
+    """Whether the client was brought, however indirectly, by itself."""
     seen, number = set(), client.referrer_id or (client.referrer.id if client.referrer else None)
     while number is not None and number not in seen:
         if number == client.id:
-            raise OperationRefused(
-                _("A client cannot have been brought by itself, nor by one it brought."), field="referrer"
-            )
+            return True
         seen.add(number)
         number = db.session.scalar(sa.select(Client.referrer_id).where(Client.id == number))
+    return False
 
 
 def note_characterization(client: Client, *, by: Staff, now: datetime) -> None:

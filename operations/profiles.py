@@ -98,10 +98,12 @@ def visits_of(user: ClientUser) -> list[Visit]:
     logins = db.session.scalars(
         sa.select(AuditEvent)
         .where(
-            AuditEvent.module == "users", AuditEvent.record_id == user.id, AuditEvent.action == "login",
+            AuditEvent.module == "users",
+            AuditEvent.record_id == user.id,
+            AuditEvent.action == "login",
             # SQLite may have given him the number of one who was removed.
             AuditEvent.at >= user.created_at,
-        )  # fmt: skip
+        )
         .order_by(AuditEvent.id.desc())
         .limit(HISTORY)
     )
