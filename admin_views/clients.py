@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import sqlalchemy as sa
-from flask import abort, flash, g, redirect, request, session
+from flask import abort, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import gettext as _
@@ -21,6 +21,7 @@ from admin_views.base import ModuleView, needs
 from admin_views.bulk_changes import BulkChangePages
 from admin_views.client_badges import badges_of
 from admin_views.client_bulk import CLIENT_ACTIONS
+from admin_views.client_ends import ClientEndPages
 from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
 from admin_views.login_as import LoginAsPages, may_log_in_as_clients
@@ -29,7 +30,7 @@ from extensions import LabelledEnum, db, now
 from forms.base import one_field
 from forms.clients import CreateClientForm, EditClientForm
 from models import Client, PenaltyPoint, Project, Staff
-from operations import client_filters, clients, countries, deletion, filters, phones
+from operations import client_filters, clients, countries, filters, phones
 from operations.permissions import LIMITED_CLIENT_COLUMNS
 
 RECORDS = (
@@ -68,7 +69,7 @@ def _first_page(url: str) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
+class ClientsView(ClientEndPages, ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
     module = "clients"
     icon = "users"
     list_template = "admin/clients/list.html"
@@ -335,6 +336,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
                           "fields": {"action": "message", "rowid": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
         tools.append({"label": _("Filter"), "icon": "filter", "method": "post", "url": "/admin/clients/scope/",
                       "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
+        tools += self.profile_tools(record)
         return {
             "record": record,
             "page_title": f"{record.name} ({owner.username})" if owner else record.name,
@@ -382,45 +384,6 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
                 (_("Note"), Markup('<span class="pre-line">{}</span>').format(record.note) if record.note else ""),
             ]},
         ]  # fmt: skip
-
-    def delete_context(self, record: Client) -> dict[str, Any]:
-        one = sa.select(Client.id).where(Client.id == record.id)
-        return {
-            **super().delete_context(record),
-            "page_title": _("Delete a client"),
-            "lines": [*deletion.impact(one).lines(), _("It leaves every list and can be restored for 30 days.")],
-            "verb": _("Delete %(name)s", name=f"#{record.id}"),
-        }
-
-    def delete_record(self, record: Client) -> None:
-        deletion.delete(clients=sa.select(Client.id).where(Client.id == record.id), now=now())
-
-    @expose("/deleted/")
-    @needs("clients.delete")
-    def deleted(self) -> ResponseReturnValue:
-        """Clients deleted in the last thirty days, to be brought back."""
-        rows = db.session.scalars(
-            sa.select(Client)
-            .where(Client.deleted_at > now() - deletion.RESTORABLE)
-            .order_by(Client.deleted_at.desc())
-            .limit(200)
-        ).all()
-        return self.render("admin/clients/deleted.html", rows=rows, page_title=_("Deleted clients"), show=cells.show,
-                           restorable=deletion.RESTORABLE)  # fmt: skip
-
-    @expose("/restore/", methods=("POST",))
-    @needs("clients.delete")
-    def restore(self) -> ResponseReturnValue:
-        """Bring a deleted client back."""
-        try:
-            number = filters.whole_number(request.form.get("id", ""))
-        except ValueError:
-            abort(404)
-        client = db.session.get(Client, number) or abort(404)
-        deletion.restore(client, now=now())
-        db.session.commit()
-        flash(_("Client %(name)s is back.", name=f"#{client.id} {client.name}"), "success")
-        return redirect(f"/admin/clients/details/?id={client.id}")
 
     # The client filter
 

@@ -80,6 +80,6 @@ def _seal(table: Any, condition: Any) -> str:
 
 def _digest(statement: sa.Select[Any]) -> str:
     digest = hashlib.sha256()
-    for row in db.session.execute(statement.execution_options(yield_per=1_000)):
+    for row in db.session.execute(statement):
         digest.update(repr(tuple(row)).encode())
     return digest.hexdigest()
