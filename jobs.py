@@ -103,6 +103,7 @@ def _one_filter(number: int, claim: Callable[..., bool], look: Callable[..., Non
 
 def erase_clients() -> None:
     """Erase who was deleted more than thirty days ago, and who was erased before an older copy was put back."""
+    erasing.keep_list()
     for number, mark in erasing.missing():
         _one_erasing(number, partial(erasing.erase_again, client_id=number, mark=mark, now=now()))
     place = None

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from flask_babel import format_decimal
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
@@ -116,7 +117,7 @@ def impact(two: Pair) -> list[str]:
         *said(services, ngettext("%(num)s service comes along", "%(num)s services come along", services)),
         *said(documents, ngettext("%(num)s financial document comes along", "%(num)s financial documents come along", documents)),
         *said(tickets, ngettext("%(num)s ticket comes along", "%(num)s tickets come along", tickets)),
-        *(_("%(amount)s %(currency)s are moved to the account of the same project", amount=f"{one.balance:.2f}", currency=one.currency) for one in money),
+        *(_("%(amount)s %(currency)s are moved to the account of the same project", amount=format_decimal(one.balance, "#,##0.00"), currency=one.currency) for one in money),
     ]  # fmt: skip
 
 
