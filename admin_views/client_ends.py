@@ -47,7 +47,6 @@ def may_merge() -> bool:
     return all(current_user.may(right) for right in MERGING)
 
 
-
 class ClientEndPages:
     """Adds deleting, `…/deleted/`, `…/restore/`, `…/erase/`, `…/merge/` and `…/merge/undo/` to the clients."""
 
@@ -56,13 +55,20 @@ class ClientEndPages:
         above = getattr(super(), "profile_tools", None)
         tools: list[dict[str, Any]] = above(record) if above else []
         if may_merge():
-            tools.append({"label": _("Merge with…"), "icon": "git-merge", "method": "get", "url": f"{HERE}/merge/?id={record.id}"})
+            tools.append(
+                {
+                    "label": _("Merge with…"),
+                    "icon": "git-merge",
+                    "method": "get",
+                    "url": f"{HERE}/merge/?id={record.id}",
+                }
+            )
             merge = merge_undoing.latest(record.id)
             if merge is not None:
                 tools.append({"label": _("Take the merging back"), "icon": "arrow-back-up", "method": "get",
                               "url": f"{HERE}/merge/undo/?merge={merge.id}"})  # fmt: skip
         if current_user.may("clients.erase"):
-            tools.append({"label": _("Erase"), "icon": "ban", "method": "get", "url": f"{HERE}/erase/?id={record.id}", "danger": True})
+            tools.append({"label": _("Erase"), "icon": "ban", "method": "get", "url": f"{HERE}/erase/?id={record.id}"})
         return tools
 
     # Deleted
@@ -202,7 +208,12 @@ class ClientEndPages:
         chosen = {name: request.form[name] for name in merging.fields_of(two) if name in request.form}
         try:
             merging.merge(
-                kept_id=kept, other_id=other, choices=chosen, by=_staff(), now=now(), version=request.form.get("version")
+                kept_id=kept,
+                other_id=other,
+                choices=chosen,
+                by=_staff(),
+                now=now(),
+                version=request.form.get("version"),
             )
             db.session.commit()
         except OperationRefused as refusal:

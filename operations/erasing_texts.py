@@ -42,7 +42,9 @@ def sheet(client: Client) -> Sheet:
         *([_("Names, contacts and passwords of its users")] if documents else []),
         *_counted(removed),
     ]  # fmt: skip
-    stays = [*_counted(documents), _("The payers that stand on them, with what the documents show")] if documents else []
+    stays = (
+        [*_counted(documents), _("The payers that stand on them, with what the documents show")] if documents else []
+    )
     return Sheet(goes, stays)
 
 

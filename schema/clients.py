@@ -123,6 +123,7 @@ DELETED = sa.text("deleted_at IS NOT NULL")
 
 TO_ERASE = sa.text("deleted_at IS NOT NULL AND erased_at IS NULL")
 
+
 def living_index(*columns: str) -> Index:
     """An index of the clients that are not deleted, with the id to settle ties."""
     return Index("ix_clients_living_" + "_".join(columns), *columns, "id", sqlite_where=ALIVE, postgresql_where=ALIVE)

@@ -325,7 +325,9 @@ def test_what_was_changed_while_one_chose_is_shown_again(app: Flask, cast: Cast,
     page = owner.refused("/admin/clients/merge/", fields)
     assert "changed meanwhile" in page.text
     assert "newer@second.example" in page.text
-    assert page.one(data_field="email").one("input", value="other").get("checked", "no") != "no", "what was chosen stays"
+    assert page.one(data_field="email").one("input", value="other").get("checked", "no") != "no", (
+        "what was chosen stays"
+    )
     assert owner.post("/admin/clients/merge/", pages.values(page)).status_code == 302
 
 

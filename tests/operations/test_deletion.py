@@ -49,7 +49,9 @@ def test_a_mailing_that_starts_later_leaves_it_out(session: Any) -> None:
     delete(gone.id)
     mailing_start.start(mailing_id=mailing.id, now=now())
     db.session.commit()
-    outcomes = db.session.execute(sa.select(MailingRecipient.client_id, MailingRecipient.outcome, MailingRecipient.reason))
+    outcomes = db.session.execute(
+        sa.select(MailingRecipient.client_id, MailingRecipient.outcome, MailingRecipient.reason)
+    )
     assert {row[0]: (row[1].value, row[2]) for row in outcomes} == {
         gone.id: ("skipped", "deleted"), there.id: ("queued", ""),
     }  # fmt: skip

@@ -107,7 +107,9 @@ def test_money_is_moved_by_entries_that_sum_to_zero(two: tuple[int, int]) -> Non
     kept, other = two
     entries = db.session.execute(sa.select(LedgerEntry.__table__).order_by(LedgerEntry.id)).all()
     record = merge(kept, other)
-    assert db.session.execute(sa.select(LedgerEntry.__table__).order_by(LedgerEntry.id)).all()[: len(entries)] == entries
+    assert (
+        db.session.execute(sa.select(LedgerEntry.__table__).order_by(LedgerEntry.id)).all()[: len(entries)] == entries
+    )
     pair = db.session.scalars(sa.select(LedgerEntry).where(LedgerEntry.source_type == "client_merges")).all()
     assert sorted(entry.amount for entry in pair) == [Decimal("-7.50"), Decimal("7.50")]
     assert {(entry.kind, entry.source_id) for entry in pair} == {("transfer", record.id)}
@@ -135,7 +137,9 @@ def test_what_is_paid_stays_with_the_account_of_its_entries(two: tuple[int, int]
 
 def test_the_owner_stays_and_the_others_come_as_ordinary_users(two: tuple[int, int]) -> None:
     kept, other = two
-    former = db.session.scalars(sa.select(ClientUser).where(ClientUser.client_id == other, ClientUser.is_owner)).one().id
+    former = (
+        db.session.scalars(sa.select(ClientUser).where(ClientUser.client_id == other, ClientUser.is_owner)).one().id
+    )
     merge(kept, other)
     owners = db.session.scalars(sa.select(ClientUser.username).where(ClientUser.client_id == kept, ClientUser.is_owner))
     assert list(owners) == ["anna"]
@@ -351,13 +355,13 @@ def test_taken_back_all_is_as_it_was(two: tuple[int, int]) -> None:
 CHANGES = {
     "The clients themselves": lambda client: setattr(client, "note", "new"),
     "Users": lambda client: make.user(client, "newcomer"),
-    "Payers": lambda client: make.payer(client),
+    "Payers": make.payer,
     "Movements of money": lambda client: make.entry(client, "1.00"),
-    "Services": lambda client: make.service(client),
-    "Payments": lambda client: make.payment(client),
-    "Tickets, Messages of tickets": lambda client: make.ticket(client),
-    "Penalty points": lambda client: make.points(client),
-    "Discounts": lambda client: make.discount(client),
+    "Services": make.service,
+    "Payments": make.payment,
+    "Tickets, Messages of tickets": make.ticket,
+    "Penalty points": make.points,
+    "Discounts": make.discount,
     "Groups": lambda client: make.group("New", client),
 }  # fmt: skip
 
