@@ -63,6 +63,7 @@ from schema.columns import (
     text_column,
 )
 from schema.desk import Feature, Heartbeat, IdempotencyKey, Setting
+from schema.endings import ClientMerge, Erasure
 from schema.enums import (
     ActStatus,
     EmailStatus,

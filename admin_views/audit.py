@@ -77,6 +77,7 @@ class AuditView(ModuleView):
     module = "audit"
     icon = "history"
     can_create = can_edit = can_delete = False
+    leaves_with_client = False
     column_list = ("id", "at", "actor", "ip", "module", "record_id", "action", "changes")
     column_labels = {
         "id": _l("Code"), "at": _l("When"), "actor": _l("Who"), "ip": _l("IP address"), "module": _l("Module"),

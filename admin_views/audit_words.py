@@ -39,7 +39,8 @@ FIELDS: dict[str, Any] = {
     "comment": _l("Comment"), "company_name": _l("Company name"), "contact_person": _l("Contact person"),
     "country": _l("Country"), "counts": _l("Counts"), "created_at": _l("Created"),
     "credit_limit": _l("Credit limit"), "currency": _l("Currency"), "custom": _l("Custom fields"),
-    "deadline": _l("Deadline"), "default_language": _l("Default language"), "deleted_at": _l("Deleted"),
+    "deadline": _l("Deadline"), "erased_at": _l("Erased"), "removed": _l("Rows removed"), "kept": _l("Rows kept"),
+    "merged_into": _l("Merged into"), "merged_client": _l("Merged with"), "default_language": _l("Default language"), "deleted_at": _l("Deleted"),
     "description": _l("Description"), "digest": _l("Checksum"), "done_at": _l("Done"), "due_on": _l("Due"),
     "email": _l("E-mail"), "end_reason": _l("Why it ended"), "ends_on": _l("To"), "executed_at": _l("Executed"),
     "expires_at": _l("Until"), "external_id": _l("Key in the source"), "external_source": _l("Source"),
@@ -99,6 +100,8 @@ ACTIONS: dict[str, Any] = {
     "set_project": lazy_pgettext("audit", "set the project"), "set_language": lazy_pgettext("audit", "set the language"),
     "note_add": lazy_pgettext("audit", "added a note"), "note_edit": lazy_pgettext("audit", "changed a note"), "note_delete": lazy_pgettext("audit", "removed a note"),
     "login_failed": lazy_pgettext("audit", "failed to log in"), "case_file": lazy_pgettext("audit", "saved the case file"),
+    "erase": lazy_pgettext("audit", "erased"), "merge": lazy_pgettext("audit", "merged"),
+    "undo_merge": lazy_pgettext("audit", "took a merging back"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
 }  # fmt: skip
 

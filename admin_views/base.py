@@ -45,11 +45,13 @@ from admin_views.rows import html_of
 from extensions import db
 from forms.converter import DeskConverter
 from models import Client
-from operations import audit, filters, searching, versions
+from operations import audit, deletion, filters, searching, versions
 from operations.errors import OperationRefused
-from operations.filters import Filter
+from operations.filters import Filter, Number, Yes
 from web.access import Policy
 
+# The filters of documents that ask for those of deleted clients.
+OF_DELETED = {"deleted", "deleted_client"}
 View = TypeVar("View", bound=Callable[..., Any])
 VERB_OF = {
     "index_view": "view",
@@ -110,6 +112,9 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
     empty_title: Any = _l("Nothing here yet")
     empty_text: Any = ""
     import_address: str | None = None
+    # What is of a deleted client leaves the lists with it. Documents of money stay: a filter shows them.
+    leaves_with_client = True
+    documents_stay = False
 
     def __init__(self, model: Any, **more: Any) -> None:
         if self.scope_column is None and hasattr(model, "client_id"):
@@ -128,6 +133,8 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         own = list(self.list_filters)
         if self.searched and not any(one.key == "search" for one in own):
             own.append(SearchColumns(self.model, self.searched))
+        if self.documents_stay:
+            own.extend(of_deleted_clients(self.model.client_id))
         return own
 
     def _run_view(self, fn: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
@@ -182,7 +189,14 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         """All rows this person can see: those of the client that the filter is on, deleted clients' left out."""
         statement = sa.select(self.model)
         scope = self.scope()
-        return statement.where(self.scope_condition(scope)) if scope is not None else statement
+        if scope is not None:
+            statement = statement.where(self.scope_condition(scope))
+        return statement if self.documents_stay else self.without_deleted(statement)
+
+    def without_deleted(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        """Without the rows of deleted clients, where rows are of clients at all."""
+        key = getattr(self.model, "client_id", None) if self.leaves_with_client else None
+        return statement if key is None else statement.where(deletion.is_of_the_living(key))
 
     def scope_condition(self, client_id: int) -> Any:
         return getattr(self.model, str(self.scope_column)) == client_id
@@ -243,7 +257,10 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def matching(self, asked: ListRequest) -> sa.Select[Any]:
         """All rows that match what was asked."""
-        return self.base_select().where(*filters.conditions(asked.asked, self.known_filters))
+        statement = self.base_select().where(*filters.conditions(asked.asked, self.known_filters))
+        if self.documents_stay and not OF_DELETED & asked.asked.values.keys():
+            return self.without_deleted(statement)
+        return statement
 
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
@@ -725,6 +742,21 @@ class SearchColumns(Filter):
         with suppress(ValueError):
             likeness.append(self.model.id == filters.whole_number(value.removeprefix("#")))
         return sa.or_(*likeness)
+
+
+class OfDeletedClient(Number):
+    """What is of one deleted client, by its code."""
+
+    def condition(self, value: int) -> Any:
+        return sa.and_(super().condition(value), ~deletion.is_of_the_living(self.column))
+
+
+def of_deleted_clients(column: Any) -> list[Filter]:
+    """The filters of a module of documents that ask for those of deleted clients, which no list shows otherwise."""
+    return [
+        Yes("deleted", _l("Of deleted clients"), lambda: ~deletion.is_of_the_living(column)),
+        OfDeletedClient("deleted_client", _l("Code of a deleted client"), column),
+    ]
 
 
 def refuse(form: Any, refusal: OperationRefused) -> None:

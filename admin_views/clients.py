@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import sqlalchemy as sa
-from flask import abort, flash, g, redirect, request, session
+from flask import abort, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import gettext as _
@@ -20,6 +20,7 @@ from admin_views.bulk_changes import BulkChangePages
 from admin_views.case_file import CaseFilePages
 from admin_views.client_bulk import CLIENT_ACTIONS
 from admin_views.client_custom import CustomFieldsOfClients
+from admin_views.client_ends import ClientEndPages
 from admin_views.client_notes import NotePages
 from admin_views.client_profile import RECORDS, ProfilePages
 from admin_views.imports import ImportPages
@@ -29,7 +30,7 @@ from admin_views.saved_filters import SavedFilterPages
 from extensions import LabelledEnum, db, now
 from forms.custom_fields import typed_in
 from models import Client, Project, Staff
-from operations import characterizing, client_filters, clients, deletion, filters
+from operations import characterizing, client_filters, clients, filters
 from operations.custom_fields import PREFIX
 from operations.permissions import LIMITED_CLIENT_COLUMNS
 
@@ -56,6 +57,7 @@ def _first_page(url: str) -> str:
 # ProfilePages stands last but one, so that all parts before it can add to the page of a client.
 class ClientsView(
     CustomFieldsOfClients,
+    ClientEndPages,
     CaseFilePages,
     ImportPages,
     LoginAsPages,
@@ -318,47 +320,6 @@ class ClientsView(
 
     def created_message(self, record: Any) -> str:
         return _("Client %(name)s created.", name=f"#{record.id} {record.name}")
-
-    # One client
-
-    def delete_context(self, record: Client) -> dict[str, Any]:
-        one = sa.select(Client.id).where(Client.id == record.id)
-        return {
-            **super().delete_context(record),
-            "page_title": _("Delete a client"),
-            "lines": [*deletion.impact(one).lines(), _("It leaves every list and can be restored for 30 days.")],
-            "verb": _("Delete %(name)s", name=f"#{record.id}"),
-        }
-
-    def delete_record(self, record: Client) -> None:
-        deletion.delete(clients=sa.select(Client.id).where(Client.id == record.id), now=now())
-
-    @expose("/deleted/")
-    @needs("clients.delete")
-    def deleted(self) -> ResponseReturnValue:
-        """Clients deleted in the last thirty days, to be brought back."""
-        rows = db.session.scalars(
-            sa.select(Client)
-            .where(Client.deleted_at > now() - deletion.RESTORABLE)
-            .order_by(Client.deleted_at.desc())
-            .limit(200)
-        ).all()
-        return self.render("admin/clients/deleted.html", rows=rows, page_title=_("Deleted clients"), show=cells.show,
-                           restorable=deletion.RESTORABLE)  # fmt: skip
-
-    @expose("/restore/", methods=("POST",))
-    @needs("clients.delete")
-    def restore(self) -> ResponseReturnValue:
-        """Bring a deleted client back."""
-        try:
-            number = filters.whole_number(request.form.get("id", ""))
-        except ValueError:
-            abort(404)
-        client = db.session.get(Client, number) or abort(404)
-        deletion.restore(client, now=now())
-        db.session.commit()
-        flash(_("Client %(name)s is back.", name=f"#{client.id} {client.name}"), "success")
-        return redirect(f"/admin/clients/details/?id={client.id}")
 
     # The client filter
 

@@ -17,6 +17,7 @@ class ExpensesView(ModuleView):
     module = "expenses"
     icon = "receipt"
     can_create = can_edit = can_delete = False
+    documents_stay = True
     column_list = ("id", "client", "service", "amount", "period_from", "period_to", "posted_at")
     column_labels = {"id": _l("Code"), "client": _l("Client"), "service": _l("Service"), "amount": _l("Amount"), "period_from": _l("Period from"), "period_to": _l("Period to"), "posted_at": _l("Posted")}  # fmt: skip
     list_filters = (

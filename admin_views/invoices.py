@@ -25,6 +25,7 @@ class InvoicesView(ModuleView):
     module = "invoices"
     icon = "file-invoice"
     can_create = can_edit = can_delete = False
+    documents_stay = True
     column_list = ("id", "number", "client", "payer", "amount", "status", "issued_on", "due_on")
     column_labels = {"id": _l("Code"), "number": _l("Number"), "client": _l("Client"), "payer": _l("Payer"), "amount": _l("Amount"), "status": _l("Status"), "issued_on": _l("Issued"), "due_on": _l("Due")}  # fmt: skip
     list_filters = (

@@ -13,7 +13,7 @@ from flask_login import current_user
 from extensions import db
 from forms.fields import LookupField
 from models import Account, Client, Invoice, Payer, Service, Ticket
-from operations import client_filters, filters
+from operations import client_filters, deletion, filters
 
 MOST_FOUND = 20
 
@@ -53,6 +53,8 @@ class LookupPages:
         statement = sa.select(model).order_by(model.id.desc()).limit(MOST_FOUND)
         if model is Client:
             statement = statement.where(Client.deleted_at.is_(None))
+        else:
+            statement = statement.where(deletion.is_of_the_living(model.client_id))
         scope = g.get("client_scope")
         if scope is not None:
             statement = statement.where((model.id if model is Client else model.client_id) == scope)

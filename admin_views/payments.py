@@ -17,6 +17,7 @@ class PaymentsView(ModuleView):
     module = "payments"
     icon = "credit-card"
     can_create = can_edit = can_delete = False
+    documents_stay = True
     column_list = ("id", "number", "client", "payer", "amount", "method", "status", "created_at", "paid_at")
     column_labels = {"id": _l("Code"), "number": _l("Number"), "client": _l("Client"), "payer": _l("Payer"), "amount": _l("Amount"), "method": _l("Method"), "status": _l("Status"), "created_at": _l("Created"), "paid_at": _l("Paid")}  # fmt: skip
     list_filters = (

@@ -55,10 +55,6 @@ class TicketsView(ModuleView):
     loads = (joinedload(Ticket.client), joinedload(Ticket.category), joinedload(Ticket.assignee))
     empty_title = _l("No tickets")
 
-    def base_select(self) -> sa.Select[Any]:
-        living = sa.exists().where(Client.id == Ticket.client_id, Client.deleted_at.is_(None))
-        return super().base_select().where(living)
-
     def row_title(self, row: Ticket) -> str:
         return row.subject
 

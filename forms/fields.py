@@ -292,7 +292,8 @@ class LookupField(Field):
             self.data = db.session.get(self.model, filters.whole_number(text))
         except ValueError:
             self.data = None
-        is_gone = getattr(self.data, "deleted_at", None) is not None and self.data is not self.object_data
+        owner = getattr(self.data, "client", self.data)
+        is_gone = getattr(owner, "deleted_at", None) is not None and self.data is not self.object_data
         if self.data is None or is_gone:
             self.data = None
             raise ValueError(_("There is none with this code."))

@@ -20,7 +20,7 @@ from models import (
     Project,
     Staff,
 )
-from operations import client_filters, countries, email_addresses, password_links, passwords, phones
+from operations import bulk, client_filters, countries, email_addresses, password_links, passwords, phones
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 
@@ -59,6 +59,7 @@ def create(
     if legal_status is LegalStatus.COMPANY and not company_name.strip():
         raise OperationRefused(_("A company has a name."), field="company_name")
     client = Client(
+        id=_new_code(),
         project=project,
         name=name_of(legal_status=legal_status, company_name=company_name, contact_person=contact_person) or name,
         legal_status=legal_status,
@@ -89,6 +90,15 @@ def create(
     if send_welcome:
         password_links.welcome(user, now=now)
     return client
+
+
+def _new_code() -> int | None:
+    """A code that nobody has or had. PostgreSQL gives none twice; SQLite would give that of the latest, once it is gone."""
+    connection = db.session.connection()
+    if connection.dialect.name == "postgresql":
+        return None
+    [code] = bulk.reserve_ids(connection, Client.__table__, 1)
+    return code
 
 
 def free_username(username: str) -> str:
@@ -159,6 +169,11 @@ def refuse_circle(client: Client) -> None:
         raise OperationRefused(
             _("A client cannot have been brought by itself, nor by one it brought."), field="referrer"
         )
+
+
+def is_in_a_circle(client: Client) -> bool:
+    """Whether the client was brought, however indirectly, by itself."""
+    return client.referrer_id is not None and _was_brought_by(client.referrer_id, client.id)
 
 
 def hold_referrers() -> None:

@@ -121,6 +121,9 @@ ALIVE = sa.text("deleted_at IS NULL")
 DELETED = sa.text("deleted_at IS NOT NULL")
 
 
+TO_ERASE = sa.text("deleted_at IS NOT NULL AND erased_at IS NULL")
+
+
 def living_index(*columns: str) -> Index:
     """An index of the clients that are not deleted, with the id to settle ties."""
     return Index("ix_clients_living_" + "_".join(columns), *columns, "id", sqlite_where=ALIVE, postgresql_where=ALIVE)
@@ -140,6 +143,9 @@ class Client(Versioned, Model):
     `balance` (of the account with the home project), `active_services`, `is_suspended` (there are services
     and all are suspended), `owner_username` and `usernames` are kept current by triggers; nothing else
     writes them but an import, with the values the triggers would give. `search_text` is made by the database.
+
+    A deleted client may be `merged_into` another (schema/endings.py); one with `erased_at` has nothing personal left,
+    and stays for its documents.
     """
 
     __tablename__ = "clients"
@@ -170,6 +176,7 @@ class Client(Versioned, Model):
     import_batch_id: Mapped[int | None] = reference("import_batches", required=False)
     hold_suspension_until: Mapped[datetime | None] = moment(nullable=True)
     deleted_at: Mapped[datetime | None] = moment(nullable=True)
+    erased_at: Mapped[datetime | None] = moment(nullable=True)
     custom: Mapped[dict[str, Any]] = document(audited_as="custom_")
     balance: Mapped[Decimal] = money()
     active_services: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
@@ -182,6 +189,13 @@ class Client(Versioned, Model):
     characterization: Mapped[Characterization] = relationship()
     characterization_by: Mapped[Staff | None] = relationship()
     referrer: Mapped[Client | None] = relationship(remote_side="Client.id")
+    merged_into: Mapped[Client | None] = relationship(
+        secondary="client_merges",
+        primaryjoin="and_(Client.id == ClientMerge.merged_id, ClientMerge.undone_at.is_(None))",
+        secondaryjoin="foreign(ClientMerge.kept_id) == remote(Client.id)",
+        viewonly=True,
+        uselist=False,
+    )
     affiliate_program: Mapped[AffiliateProgram | None] = relationship()
     groups: Mapped[list[ClientGroup]] = relationship(secondary=client_group_members)
     projects: Mapped[list[Project]] = relationship(secondary=client_projects)
@@ -196,6 +210,7 @@ class Client(Versioned, Model):
         UniqueConstraint("external_source", "external_id"),
         # Of the deleted alone: SQLite would take it for every list, and sort all the living.
         Index("ix_clients_deleted_at", "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
+        Index("ix_clients_to_erase", "deleted_at", "id", sqlite_where=TO_ERASE, postgresql_where=TO_ERASE),
         living_index(),
         named_index("name"),
         named_index("contact_person"),

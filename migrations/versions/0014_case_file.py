@@ -4,14 +4,14 @@ Messages get their client's id beside their ticket's, kept by triggers, as a cli
 not be read in the order of time otherwise. The audit's indexes end with the time, in whose order it is read.
 
 Revision ID: 0014
-Revises: 0011
+Revises: 0013
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
-down_revision = "0011"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
