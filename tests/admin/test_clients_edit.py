@@ -447,7 +447,8 @@ def test_the_page_of_a_client_says_what_there_is_and_leads_on(app: Flask, cast: 
         make.points(db.session.get_one(Client, cast.a.id), 4)
     page = owner.page(f"/admin/clients/details/?id={cast.a.id}")
     assert pages.badges(page.one("h1")) == ["points"]
-    facts = {term.text: value.text for term, value in zip(page.all("dt"), page.all("dd"), strict=True)}
+    lists = page.all("dl", class_="profile-facts")
+    facts = {term.text: value.text for one in lists for term, value in zip(one.all("dt"), one.all("dd"), strict=True)}
     assert facts["Contact person"].startswith("Contact ")
     assert facts["Country"] == "Germany"
     assert facts["Project"] == "Alpha Hosting"
