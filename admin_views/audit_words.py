@@ -37,7 +37,7 @@ FIELDS: dict[str, Any] = {
     "choices": _l("Choices"), "client": _l("Client"), "client_read_at": _l("Read by the client"),
     "client_user": _l("User"), "clients": _l("Clients"), "code": _l("Word for programs"), "color": _l("Colour"),
     "comment": _l("Comment"), "company_name": _l("Company name"), "contact_person": _l("Contact person"),
-    "country": _l("Country"), "counts": _l("Counts"), "created_at": _l("Created"),
+    "country": _l("Country"), "count": _l("How many"), "counts": _l("Counts"), "created_at": _l("Created"),
     "credit_limit": _l("Credit limit"), "currency": _l("Currency"), "custom": _l("Custom fields"),
     "deadline": _l("Deadline"), "erased_at": _l("Erased"), "removed": _l("Rows removed"), "kept": _l("Rows kept"),
     "merged_into": _l("Merged into"), "merged_client": _l("Merged with"), "default_language": _l("Default language"), "deleted_at": _l("Deleted"),
@@ -239,6 +239,8 @@ class Words:
             return custom_values.shown(custom, value)
         if field == "country":
             return countries.name(str(value))
+        if field == "kind" and str(value) in CASE_FILES:
+            return str(CASE_FILES[str(value)])
         if field == "end_reason":
             return str(END_REASONS.get(str(value), value))
         kind = self._type(module, field)
@@ -311,6 +313,7 @@ class Words:
         return self._names.get((model, number)) or f"#{number}"
 
 
+CASE_FILES = {"dispute": _l("For a dispute"), "client": _l("For the client")}
 END_REASONS: dict[str, Any] = {
     "return": _l("went back"), "replaced": _l("went to another client"), "logged_out": _l("logged out"),
     "expired": _l("the time was over"), "staff_disabled": _l("the staff member was disabled"),
