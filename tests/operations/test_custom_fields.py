@@ -371,3 +371,27 @@ def test_what_goes_out_comes_in_again(importer: Importer, session: Any) -> None:
     importer.bring_in(text)
     session.expire_all()
     assert client.custom == KEPT
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("few", [True, False])
+def test_no_filter_of_a_field_looks_through_a_whole_table(
+    session: Any, monkeypatch: pytest.MonkeyPatch, few: bool
+) -> None:
+    """By the plan, which SQLite makes of indexes alone: so it is the same with a million clients."""
+    one_of_each()
+    monkeypatch.setattr(client_filters.sides, "are_few", lambda *_a, **_m: few)
+    for parameters in (
+        {"custom_my_text": "word"}, {"custom_my_text": "wo"}, {"custom_my_choice": "Gold"}, {"custom_my_yes_no": "1"},
+        {"custom_my_number_from": "1", "custom_my_number_to": "2"}, {"custom_my_date_from": "2024-01-01"},
+    ):  # fmt: skip
+        page = client_filters.client_ids(client_filters.understand(parameters.items())).order_by(Client.id.desc())
+        sql = page.limit(51).compile(db.engine, compile_kwargs={"literal_binds": True})
+        plan = [
+            row[3] for row in session.execute(sa.text(f"EXPLAIN QUERY PLAN {str(sql).replace(':', chr(92) + ':')}"))
+        ]
+        scans = [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE INDEX" not in step]
+        # Where many match, clients are walked along in the order wanted, each asked by its own row of values.
+        assert all(not few and "clients" in step for step in scans), (parameters, plan)
+        assert few or any("SEARCH client_custom_values" in step for step in plan), (parameters, plan)
+        assert few or not any("TEMP B-TREE FOR ORDER BY" in step for step in plan), (parameters, plan)
