@@ -366,6 +366,7 @@ def test_support_sees_no_money_and_no_history(log_in: Callable[[str], Desk], cas
         assert not [link for link in links if link.startswith(f"/admin/{module}/")], module
 
 
+@pytest.mark.engine("sqlite")
 def test_every_role_can_open_every_link_that_its_page_shows(
     log_in: Callable[[str], Desk], cast: Cast, rich: int
 ) -> None:
@@ -525,6 +526,7 @@ def _times_slower(desk: Desk, one: str, other: str) -> float:
     return slow / quick
 
 
+@pytest.mark.engine("sqlite")
 def test_the_parameters_of_its_links_are_understood(owner: Desk, rich: int) -> None:
     """Every list that the page leads to shows rows, and says that it understood."""
     seen = set()
