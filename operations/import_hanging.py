@@ -40,7 +40,7 @@ SHOWN = 50
 CHANGED_MODULES = ("clients", "users", "payers", "accounts")
 # These events of the clients' own change nothing that a removal would lose: a deleted client may go too. Logins have
 # reasons of their own.
-HARMLESS = ("import", "undo_import", "delete", "restore")
+HARMLESS = ("import", "undo_import", "delete", "restore", "case_file")
 LABELS = {
     "services": _l("Services"),
     "tickets": _l("Tickets"),
