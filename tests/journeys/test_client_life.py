@@ -207,6 +207,8 @@ def test_from_the_first_word_typed_to_the_last_one_erased(
         erased = sa.select(AuditEvent.action).where(AuditEvent.module == "clients", AuditEvent.record_id == number)
         assert db.session.scalars(erased.order_by(AuditEvent.id.desc())).first() == "erase"
         assert db.session.get_one(Project, cast.project_a).name == "Alpha Hosting"
+    # After a month the session of those days is over.
+    owner = people_of.log_in(app.test_client(), cast.owner)
     left = owner.page(f"/admin/clients/details/?id={number}")
     assert "This client has been erased. Only its documents are left." in left.text
     # Those who have nothing to do with it are as they were.
