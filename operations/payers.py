@@ -23,7 +23,7 @@ TAX_NUMBERS: dict[str, tuple[str, str, Any]] = {
     "KZ": (r"\d{12}", r"\d{12}", _l("12 digits")),
     "UA": (r"\d{8}|\d{12}", r"\d{10}|\d{12}", _l("8 or 12 digits for a company, 10 for everybody else")),
 }
-ANY_TAX_NUMBER = re.compile(r"(?=.*\d)[A-Z0-9][A-Z0-9 ./-]{0,38}[A-Z0-9]", re.IGNORECASE | re.ASCII)
+ANY_TAX_NUMBER = re.compile(r"(?=.*\d)[A-Z0-9](?:[A-Z0-9 ./-]{0,38}[A-Z0-9])?", re.IGNORECASE | re.ASCII)
 REASON_CODE = re.compile(r"\d{4}[0-9A-Z]{2}\d{3}", re.ASCII)
 DOCUMENTS = (Invoice, Payment, Act)
 
