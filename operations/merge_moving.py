@@ -205,6 +205,7 @@ def _copy_links(two: Pair) -> Moved:
 
 def _move_referrals(two: Pair) -> Moved:
     """Who was brought by the other was brought by the kept client; a circle that this would close is opened there."""
+    clients.hold_referrers()
     brought = Client.referrer_id == two.other.id
     ids = list(db.session.scalars(sa.select(Client.id).where(brought, Client.id != two.kept.id).order_by(Client.id)))
     if ids:
