@@ -170,3 +170,15 @@ def test_a_text_never_becomes_a_part_of_the_statement(app: Flask, owner: Desk, m
             answer = owner.get(f"/admin/{module}/", query_string={key: text})
             assert answer.status_code == 200
             assert pages.row_ids(pages.read(answer.text)) == []
+
+
+@pytest.mark.timeout(400)
+def test_the_case_file_and_the_audit(cast: Cast, owner: Desk) -> None:
+    def urls() -> Iterator[str]:
+        for key in ("id", "from", "to", "text", "person", "kind", "order", "after", "before"):
+            yield from (f"/admin/clients/case-file/?id={cast.a.id}&{key}={value}" for value in VALUES)
+        yield from (f"/admin/clients/case-file/?id={cast.a.id}&after={one}" for one in CURSORS)
+        for key in ("value", "field", "at_from", "user"):
+            yield from (f"/admin/audit/?{key}={value}" for value in VALUES)
+
+    assert faults(owner, urls()) == []
