@@ -230,6 +230,8 @@ def events(client_id: int, *, most: int, before: int | None = None) -> tuple[lis
     """What happened to the client and its records, newest first, before the event `before`; whether there is more."""
     statement = sa.select(AuditEvent).where(AuditEvent.client_id == client_id)
     if before is not None:
-        statement = statement.where(AuditEvent.id < before)
-    found = list(db.session.scalars(statement.order_by(AuditEvent.id.desc()).limit(most + 1)))
+        then = sa.select(AuditEvent.at).where(AuditEvent.id == before).correlate(None).scalar_subquery()
+        statement = statement.where(sa.tuple_(AuditEvent.at, AuditEvent.id) < sa.tuple_(then, before))
+    newest_first = (AuditEvent.at.desc(), AuditEvent.id.desc())
+    found = list(db.session.scalars(statement.order_by(*newest_first).limit(most + 1)))
     return found[:most], len(found) > most
