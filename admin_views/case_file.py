@@ -128,7 +128,7 @@ class CaseFilePages:
         """What the profile offers of the case file, after what others offer."""
         before: list[dict[str, Any]] = super().profile_tools(record)  # type: ignore[misc]
         tool = {"label": _("Case file"), "icon": "files", "method": "get", "url": _address(record)}
-        return [*before, tool] if current_user.may("clients.view") else before
+        return [*before, tool] if current_user.may("clients.view") and record.deleted_at is None else before
 
     @expose("/case-file/")
     @needs("clients.view")

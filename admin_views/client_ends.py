@@ -102,21 +102,16 @@ class ClientEndPages:
         flash(_("Client %(name)s is back.", name=client.code_and_name), "success")
         return redirect(f"{HERE}/details/?id={client.id}")
 
-    @expose("/details/")
-    def details_view(self) -> ResponseReturnValue:
-        """One client; of one that is deleted, what became of it and what can still be done."""
-        client = db.session.get(Client, _number(request.values.get("id")))
-        if client is None or client.deleted_at is None or self.scope() is not None:  # type: ignore[attr-defined]
-            return self._profile()
+    def page_of_ended(self, client: Client) -> ResponseReturnValue | None:
+        """Of a client that became a part of another, that one's page; of an erased one, what is left."""
+        if client.deleted_at is None or self.scope() is not None:  # type: ignore[attr-defined]
+            return None
         if client.merged_into is not None and client.merged_into.deleted_at is None:
             flash(_("Client #%(id)s was merged into this one.", id=client.id), "info")
             return redirect(f"{HERE}/details/?id={client.merged_into.id}")
         if client.erased_at is None:
-            return self._profile()
+            return None
         return self.render("admin/clients/gone.html", **_gone(client))  # type: ignore[attr-defined,no-any-return]
-
-    def _profile(self) -> ResponseReturnValue:
-        return super().details_view()  # type: ignore[misc,no-any-return]
 
     def profile_head(self, profile: Any) -> dict[str, Any]:
         """Of a deleted client, the way back and its documents, which no list shows otherwise."""

@@ -52,10 +52,18 @@ class ProfilePages:
     @expose("/details/")
     def details_view(self) -> ResponseReturnValue:
         """One client at a glance."""
-        profile = Profile(profiled(request.values.get("id", "")))
+        client = profiled(request.values.get("id", ""))
+        ended = self.page_of_ended(client)
+        if ended is not None:
+            return ended
+        profile = Profile(client)
         wanted = request.args.get("tab", "") or TABS[0].code
         tab = next((one for one in TABS if one.code == wanted), None) or abort(404)
         return self.profile_page(profile, tab)
+
+    def page_of_ended(self, client: Client) -> ResponseReturnValue | None:
+        """What is shown of a client of which there is no profile any more; None for one that has one."""
+        return None
 
     def profile_page(self, profile: Profile, tab: Tab, **more: Any) -> str:
         """The page on that tab; 403 for a tab that one may not see. `more` goes to its template."""
