@@ -285,7 +285,7 @@ def test_the_parts_of_the_form_are_tabs_that_lose_nothing(app: Flask, cast: Cast
     _enter(page, live_server.url, "owner")
     page.goto(live_server.url + URL.format(cast.a.id))
     tabs = page.get_by_role("tab")
-    expect(tabs).to_have_count(5)
+    expect(tabs).to_have_count(6)
     first, contacts = tabs.nth(0), page.get_by_role("tab", name="Contacts")
     expect(first).to_have_attribute("aria-selected", "true")
     expect(page.get_by_role("tabpanel")).to_have_count(1)
