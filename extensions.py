@@ -208,6 +208,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=NORMAL",
         "busy_timeout=30000",
+        # What is deleted is overwritten, so that nothing of an erased client can be read in the file.
+        "secure_delete=ON",
         # Kibibytes for each connection, of which a process has one for each of its threads. The system keeps the rest.
         "cache_size=-4096",
     ):

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ from models import Heartbeat, IdempotencyKey, LoginFailure, Session
 from operations import (
     attachments,
     delivery,
+    erasing,
     impersonation,
     imports,
     letter_queue,
@@ -100,6 +102,33 @@ def _one_filter(number: int, claim: Callable[..., bool], look: Callable[..., Non
         log.exception("saved filter %s could not be looked at", number)
 
 
+def erase_clients() -> None:
+    """Erase who was deleted more than thirty days ago, and who was erased before an older copy was put back."""
+    erasing.keep_list()
+    for number, mark in erasing.missing():
+        _one_erasing(number, partial(erasing.erase_again, client_id=number, mark=mark, now=now()))
+    place = None
+    while found := erasing.due(now=now(), after=place):
+        for _deleted_at, number in found:
+            _one_erasing(number, partial(erasing.erase_due, client_id=number, now=now()))
+        place = found[-1]
+    db.session.rollback()
+    upkeep.forget_traces()
+
+
+def _one_erasing(number: int, erase: Callable[[], list[erasing.Erased]]) -> None:
+    """Erase one client in a transaction of its own. One that fails comes again in the next sweep."""
+    try:
+        erased = erase()
+        db.session.commit()
+        if erased:
+            erasing.finish(erased)
+            log.info("client %s is erased", number)
+    except Exception:
+        log.exception("client %s could not be erased", number)
+    db.session.rollback()
+
+
 def tidy_up() -> None:
     """Forget what has had its time: sessions, form keys, failed logins, files of forms never sent."""
     moment = now()
@@ -125,6 +154,7 @@ SWEEPS: tuple[tuple[Callable[[], None], int], ...] = (
     (take_back_letters, 5),
     (count_saved_filters, 10),
     (note_members_of_filters, 60),
+    (erase_clients, 600),
     (tidy_up, 600),
     (upkeep.keep_statistics, 3600),
 )

@@ -33,11 +33,13 @@ from schema.clients import (
     AffiliateProgram,
     Characterization,
     Client,
+    ClientCustomValue,
     ClientGroup,
     ClientNote,
     ClientUser,
     Consent,
     CustomField,
+    CustomFieldsVersion,
     Payer,
     PenaltyPoint,
     Project,
@@ -61,6 +63,7 @@ from schema.columns import (
     text_column,
 )
 from schema.desk import Feature, Heartbeat, IdempotencyKey, Setting
+from schema.endings import ClientMerge, Erasure
 from schema.enums import (
     ActStatus,
     EmailStatus,
@@ -90,7 +93,16 @@ from schema.lists import (
     Selection,
     saved_filter_watches,
 )
-from schema.staff import ROLES_OF_A_NEW_DESK, AuditEvent, Impersonation, LoginFailure, Role, Session, Staff
+from schema.staff import (
+    CHARACTERIZED,
+    ROLES_OF_A_NEW_DESK,
+    AuditEvent,
+    Impersonation,
+    LoginFailure,
+    Role,
+    Session,
+    Staff,
+)
 from schema.support import (
     Attachment,
     Mailing,

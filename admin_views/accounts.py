@@ -16,6 +16,7 @@ class AccountsView(ModuleView):
     module = "accounts"
     icon = "wallet"
     can_create = can_edit = can_delete = False
+    documents_stay = True
     column_list = ("id", "client", "project", "currency", "balance", "credit_limit")
     column_labels = {"id": _l("Code"), "client": _l("Client"), "project": _l("Project"), "currency": _l("Currency"), "balance": _l("Balance"), "credit_limit": _l("Credit limit")}  # fmt: skip
     list_filters = (

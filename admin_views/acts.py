@@ -17,6 +17,7 @@ class ActsView(ModuleView):
     module = "acts"
     icon = "file-certificate"
     can_create = can_edit = can_delete = False
+    documents_stay = True
     column_list = ("id", "number", "client", "payer", "amount", "issued_on", "period_from", "period_to", "status")
     column_labels = {"id": _l("Code"), "number": _l("Number"), "client": _l("Client"), "payer": _l("Payer"), "amount": _l("Amount"), "issued_on": _l("Issued"), "period_from": _l("Period from"), "period_to": _l("Period to"), "status": _l("Status")}  # fmt: skip
     list_filters = (

@@ -227,6 +227,7 @@ class Answering:
         return str(
             self.view.render(
                 "admin/tickets/details.html",
+                record=self.ticket,
                 ticket=self.ticket,
                 client=client,
                 badges=client_badges.badges_of(client),

@@ -21,11 +21,11 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup, escape
 
 import models
-from admin_views import cells
+from admin_views import cells, features
 from config import LANGUAGES
 from extensions import Labelled, LabelledEnum, Money, UTCDateTime, db
 from models import AuditEvent
-from operations import countries, filters
+from operations import countries, custom_fields, custom_values, filters, settings
 
 # What columns are called where the module's list does not say it; a reference is found without its `_id`.
 FIELDS: dict[str, Any] = {
@@ -37,9 +37,10 @@ FIELDS: dict[str, Any] = {
     "choices": _l("Choices"), "client": _l("Client"), "client_read_at": _l("Read by the client"),
     "client_user": _l("User"), "clients": _l("Clients"), "code": _l("Word for programs"), "color": _l("Colour"),
     "comment": _l("Comment"), "company_name": _l("Company name"), "contact_person": _l("Contact person"),
-    "country": _l("Country"), "counts": _l("Counts"), "created_at": _l("Created"),
+    "country": _l("Country"), "count": _l("How many"), "counts": _l("Counts"), "created_at": _l("Created"),
     "credit_limit": _l("Credit limit"), "currency": _l("Currency"), "custom": _l("Custom fields"),
-    "deadline": _l("Deadline"), "default_language": _l("Default language"), "deleted_at": _l("Deleted"),
+    "deadline": _l("Deadline"), "erased_at": _l("Erased"), "removed": _l("Rows removed"), "kept": _l("Rows kept"),
+    "merged_into": _l("Merged into"), "merged_client": _l("Merged with"), "default_language": _l("Default language"), "deleted_at": _l("Deleted"),
     "description": _l("Description"), "digest": _l("Checksum"), "done_at": _l("Done"), "due_on": _l("Due"),
     "email": _l("E-mail"), "end_reason": _l("Why it ended"), "ends_on": _l("To"), "executed_at": _l("Executed"),
     "expires_at": _l("Until"), "external_id": _l("Key in the source"), "external_source": _l("Source"),
@@ -91,12 +92,17 @@ ACTIONS: dict[str, Any] = {
     "login_as_refused": lazy_pgettext("audit", "was not let into the client's panel"), "sessions_ended": lazy_pgettext("audit", "ended sessions"),
     "password_reset_requested": lazy_pgettext("audit", "asked for a link to set the password"),
     "password_link_made": lazy_pgettext("audit", "got a link to set the password"), "password_reset": lazy_pgettext("audit", "set the password by a link"),
+    "password_set": lazy_pgettext("audit", "set a password for one login"), "totp_reset": lazy_pgettext("audit", "reset the second factor"),
     "password_changed": lazy_pgettext("audit", "changed the password"), "email_change_requested": lazy_pgettext("audit", "asked for another e-mail"),
     "reply": lazy_pgettext("audit", "answered"), "note": lazy_pgettext("audit", "wrote an internal note"),
     "export": lazy_pgettext("audit", "exported"), "import": lazy_pgettext("audit", "imported"), "demo": lazy_pgettext("audit", "filled with demo data"),
     "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
-    "remove_group": lazy_pgettext("audit", "removed from a group"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
+    "remove_group": lazy_pgettext("audit", "removed from a group"), "remove_project": lazy_pgettext("audit", "no longer open to the client, as it was removed"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
     "set_project": lazy_pgettext("audit", "set the project"), "set_language": lazy_pgettext("audit", "set the language"),
+    "note_add": lazy_pgettext("audit", "added a note"), "note_edit": lazy_pgettext("audit", "changed a note"), "note_delete": lazy_pgettext("audit", "removed a note"),
+    "login_failed": lazy_pgettext("audit", "failed to log in"), "case_file": lazy_pgettext("audit", "saved the case file"),
+    "erase": lazy_pgettext("audit", "erased"), "merge": lazy_pgettext("audit", "merged"),
+    "undo_merge": lazy_pgettext("audit", "took a merging back"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
 }  # fmt: skip
 
@@ -107,7 +113,7 @@ NAMES: dict[Any, str] = {
     models.ClientUser: "username", models.Payer: "name", models.Product: "name", models.Service: "name",
     models.Invoice: "number", models.Payment: "number", models.Act: "number", models.TicketCategory: "name",
     models.ResponseTemplate: "name", models.Mailing: "subject", models.Ticket: "subject",
-    models.CustomField: "label", models.ImportBatch: "file_name",
+    models.CustomField: "label", models.ImportBatch: "file_name", models.Setting: "code", models.Feature: "code",
 }  # fmt: skip
 LONGEST_IN_LIST = 120
 # How many fields of a new or removed record the list shows; of a change it shows nearly all.
@@ -128,11 +134,18 @@ def action_name(action: str) -> str:
 
 def field_name(module: str, field: str) -> str:
     """The column as its module calls it, else as it is called in general."""
+    if module == "clients" and (custom := custom_fields.named(field)):
+        return custom.label
     view = current_app.extensions["desk_views"].get(module)
     plain = field.removesuffix("_id")
     own = getattr(view, "column_labels", None) or {}
     label = own.get(field) or own.get(plain) or FIELDS.get(field) or FIELDS.get(plain)
     return str(label) if label else field.replace("_", " ").capitalize()
+
+
+def all_modules() -> list[str]:
+    """The modules under which events can stand."""
+    return sorted(_tables())
 
 
 def audited(module: str) -> list[Any]:
@@ -162,24 +175,36 @@ class Words:
         """Which record the event is about, as a link where there is a page of it."""
         if event.record_id is None:
             return Markup("")
-        model = next(iter(self._tables.get(event.module, [])), None)
-        name = self._names.get((model, event.record_id), "")
-        text = f"#{event.record_id} {name}".strip()
+        text = self.named(event)
         if event.module == "settings" or event.module not in current_app.extensions["desk_views"]:
             return escape(text)
         return Markup('<a href="/admin/{}/details/?id={}">{}</a>').format(event.module, event.record_id, text)
 
+    def named(self, event: AuditEvent) -> str:
+        """What the record of the event is called."""
+        if event.record_id is None:
+            return ""
+        model = next(iter(self._tables.get(event.module, [])), None)
+        return f"#{event.record_id} {self._names.get((model, event.record_id), '')}".strip()
+
     def changes(self, event: AuditEvent) -> list[tuple[str, str | None, str]]:
         """(field, before, after) in words; before is None where there was nothing before."""
-        fields = dict.fromkeys([*event.before, *event.after])
-        return [
-            (
-                field_name(event.module, field),
-                self.value(event.module, field, event.before[field]) if field in event.before else None,
-                self.value(event.module, field, event.after.get(field)),
-            )
-            for field in fields
-        ]
+        return [self.change(event, field) for field in dict.fromkeys([*event.before, *event.after])]
+
+    def change(self, event: AuditEvent, field: str) -> tuple[str, str | None, str]:
+        """One field of an event: (what it is called, before, after)."""
+        return (
+            field_name(event.module, field),
+            self.value(event.module, field, event.before[field]) if field in event.before else None,
+            self.value(event.module, field, event.after.get(field)),
+        )
+
+    def text(self, event: AuditEvent) -> str:
+        """The changes of an event as one text, whole."""
+        return "; ".join(
+            f"{field}: {after}" if before is None else f"{field}: {before} → {after}"
+            for field, before, after in self.changes(event)
+        )
 
     def line(self, event: AuditEvent) -> Markup:
         """The changes of an event, one below the other, each shortened; of very many the first."""
@@ -211,8 +236,12 @@ class Words:
         return self._typed(module, field, value)
 
     def _typed(self, module: str, field: str, value: Any) -> str:
+        if module == "clients" and (custom := custom_fields.named(field)):
+            return custom_values.shown(custom, value)
         if field == "country":
             return countries.name(str(value))
+        if field == "kind" and str(value) in CASE_FILES:
+            return str(CASE_FILES[str(value)])
         if field == "end_reason":
             return str(END_REASONS.get(str(value), value))
         kind = self._type(module, field)
@@ -277,19 +306,41 @@ class Words:
         if not parts:
             return {}
         found = db.session.execute(sa.union_all(*parts)).all()
-        return {(order[position], number): _in_words(order[position], text) for position, number, text in found}
+        names = {(order[position], number): _in_words(order[position], text) for position, number, text in found}
+        gone = keys - names.keys()
+        return names | _last_names(gone) if gone else names
 
     def _named(self, model: Any, number: Any) -> str:
         return self._names.get((model, number)) or f"#{number}"
 
 
+CASE_FILES = {"dispute": _l("For a dispute"), "client": _l("For the client")}
 END_REASONS: dict[str, Any] = {
     "return": _l("went back"), "replaced": _l("went to another client"), "logged_out": _l("logged out"),
     "expired": _l("the time was over"), "staff_disabled": _l("the staff member was disabled"),
     "right_lost": _l("the right was taken away"), "staff_session_ended": _l("the staff member's session ended"),
     "client_deleted": _l("the client was deleted"), "user_blocked": _l("the user was blocked"),
-    "switched_off": _l("login as a client was switched off"),
+    "switched_off": _l("login as a client was switched off"), "password_set": _l("staff set another password"),
+    "totp_reset": _l("staff reset the second factor"), "user_removed": _l("the user was removed"),
 }  # fmt: skip
+
+
+def _last_names(keys: set[Key]) -> dict[Key, str]:
+    """What records that are gone were called, by the events of their removal."""
+    modules = {model.__audit__: model for model, _number in keys if hasattr(model, "__audit__")}
+    wanted = [(model.__audit__, number) for model, number in keys if hasattr(model, "__audit__")]
+    event = models.AuditEvent
+    rows = db.session.execute(
+        sa.select(event.module, event.record_id, event.before).where(
+            sa.tuple_(event.module, event.record_id).in_(wanted), event.action == "delete"
+        )
+    )
+    found: dict[Key, str] = {}
+    for module, number, before in rows:
+        model = modules[module]
+        if name := before.get(NAMES[model]):
+            found[model, number] = _in_words(model, json.dumps(name) if isinstance(name, dict) else str(name))
+    return found
 
 
 def short(text: str) -> str:
@@ -315,6 +366,10 @@ def _in_words(model: Any, text: str) -> str:
     if model in {models.TicketCategory, models.Mailing}:
         by_language = json.loads(text)
         return by_language.get(str(get_locale() or "en")) or next((name for name in by_language.values() if name), "")
+    if model is models.Setting:
+        return str(settings.KINDS[text].label) if text in settings.KINDS else text
+    if model is models.Feature:
+        return str(features.NAMES.get(text, text))
     if model is models.Role:
         return str(models.ROLES_OF_A_NEW_DESK.get(text, text))
     return _(text) if model is models.Characterization and text in {"Ordinary", "Good", "Conflict"} else text

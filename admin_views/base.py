@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.exc import StaleDataError
 
-from admin_views import cells
+from admin_views import cells, conflicts
 from admin_views.bulk import BulkPages
 from admin_views.exporting import ExportPages
 from admin_views.inline import InlinePages
@@ -45,11 +45,13 @@ from admin_views.rows import html_of
 from extensions import db
 from forms.converter import DeskConverter
 from models import Client
-from operations import filters, searching
+from operations import audit, deletion, filters, searching, versions
 from operations.errors import OperationRefused
-from operations.filters import Filter
+from operations.filters import Filter, Number, Yes
 from web.access import Policy
 
+# The filters of documents that ask for those of deleted clients.
+OF_DELETED = {"deleted", "deleted_client"}
 View = TypeVar("View", bound=Callable[..., Any])
 VERB_OF = {
     "index_view": "view",
@@ -80,7 +82,8 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     `module` begins its permissions and is its address. `list_filters` are its filters, `searched` the columns
     that its search looks through, `loads` what the list loads beside the rows, `sections` the parts of its
-    form: (title, help, field names). `scope_column` is the column that says which client a row is of.
+    form: (title, help, field names), which with `tabbed` are tabs; `show_when` says which fields are shown for some
+    values of another (`legal_status=company`). `scope_column` is the column that says which client a row is of.
     """
 
     module: str
@@ -102,11 +105,16 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
     amount_columns: Sequence[str] = ()
     loads: Sequence[Any] = ()
     sections: Sequence[tuple[Any, Any, Sequence[str]]] = ()
+    tabbed = False
+    show_when: Mapping[str, str] = {}
     scope_column: str | None = None
     create_label: Any = None
     empty_title: Any = _l("Nothing here yet")
     empty_text: Any = ""
     import_address: str | None = None
+    # What is of a deleted client leaves the lists with it. Documents of money stay: a filter shows them.
+    leaves_with_client = True
+    documents_stay = False
 
     def __init__(self, model: Any, **more: Any) -> None:
         if self.scope_column is None and hasattr(model, "client_id"):
@@ -114,12 +122,19 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         super().__init__(model, db, endpoint=self.module, url=f"/admin/{self.module}", **more)
         self.pk = sa.inspect(model).primary_key[0]
         self.many = ManyRows()
-        self.known_filters = {one.key: one for one in self._all_filters()}
+        self._own_filters = {one.key: one for one in self._all_filters()}
+
+    @property
+    def known_filters(self) -> dict[str, Filter]:
+        """The filters of the list by their keys."""
+        return self._own_filters
 
     def _all_filters(self) -> list[Filter]:
         own = list(self.list_filters)
         if self.searched and not any(one.key == "search" for one in own):
             own.append(SearchColumns(self.model, self.searched))
+        if self.documents_stay:
+            own.extend(of_deleted_clients(self.model.client_id))
         return own
 
     def _run_view(self, fn: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
@@ -174,7 +189,14 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         """All rows this person can see: those of the client that the filter is on, deleted clients' left out."""
         statement = sa.select(self.model)
         scope = self.scope()
-        return statement.where(self.scope_condition(scope)) if scope is not None else statement
+        if scope is not None:
+            statement = statement.where(self.scope_condition(scope))
+        return statement if self.documents_stay else self.without_deleted(statement)
+
+    def without_deleted(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        """Without the rows of deleted clients, where rows are of clients at all."""
+        key = getattr(self.model, "client_id", None) if self.leaves_with_client else None
+        return statement if key is None else statement.where(deletion.is_of_the_living(key))
 
     def scope_condition(self, client_id: int) -> Any:
         return getattr(self.model, str(self.scope_column)) == client_id
@@ -235,7 +257,10 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def matching(self, asked: ListRequest) -> sa.Select[Any]:
         """All rows that match what was asked."""
-        return self.base_select().where(*filters.conditions(asked.asked, self.known_filters))
+        statement = self.base_select().where(*filters.conditions(asked.asked, self.known_filters))
+        if self.documents_stay and not OF_DELETED & asked.asked.values.keys():
+            return self.without_deleted(statement)
+        return statement
 
     @expose("/")
     def index_view(self) -> ResponseReturnValue:
@@ -500,28 +525,46 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         """The form of a record."""
         if not self.can_edit:
             abort(403)
+        self.hold()
         record = self.posted_or_404()
+        if request.method == "POST":
+            conflicts.take_choices(self, record.id)
         form = self.edit_form(obj=record)
-        self._keep_allowed(form)
-        if request.method == "POST" and self._version_is_current(form, record) and self.validate_form(form):
+        self.keep_allowed(form)
+        changed = self._changed_by_others(form, record) if request.method == "POST" else []
+        if request.method == "POST" and not changed and self.validate_form(form):
             if self.update_model(form, record):
                 flash(_("Saved."), "success")
                 return redirect(self.get_save_return_url(record))
             record = self.posted_or_404()
-        return self.render(self.edit_template, **self.form_context(form, record))
+            changed = conflicts.find(self, form, record)
+        context = self.form_context(form, record)
+        if changed:
+            context |= conflicts.context(changed, context["sections"])
+        return self.render(self.edit_template, **context)
 
-    def _keep_allowed(self, form: Any) -> None:
+    def hold(self, name: str = "id") -> None:
+        """Keep everybody else from changing the record of a form that was sent, until this request is through."""
+        if request.method != "POST":
+            return
+        with suppress(ValueError):
+            number = filters.whole_number(request.values.get(name, ""))
+            statement = sa.select(self.model).where(self.pk == number).with_for_update(of=self.model)
+            db.session.scalars(statement.execution_options(populate_existing=True)).first()
+
+    def keep_allowed(self, form: Any) -> None:
+        """Take out of the form what this person may not change."""
         allowed = self.fields_allowed()
         for name in [field.name for field in form]:
             if allowed is not None and name not in allowed and name != "csrf_token":
                 del form[name]
 
-    def _version_is_current(self, form: Any, record: Any) -> bool:
-        seen = request.form.get("row_version")
-        if seen is None or not hasattr(record, "row_version") or seen == str(record.row_version):
-            return True
-        form.form_errors.append(self.changed_meanwhile())
-        return False
+    def _changed_by_others(self, form: Any, record: Any) -> list[conflicts.Row]:
+        """The fields that somebody else has changed since the form was opened, told over the form."""
+        changed = conflicts.find(self, form, record)
+        if changed:
+            form.form_errors.append(self.changed_meanwhile())
+        return changed
 
     def changed_meanwhile(self) -> str:
         return _("Somebody else has changed this record meanwhile. Look at it, then save again what you want to keep.")
@@ -545,15 +588,19 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         ]
         rest = [name for name in fields if name not in named]
         if rest:
-            sections.append({"title": "", "help": "", "fields": rest})
+            sections.append({"title": _("Other") if self.tabbed else "", "help": "", "fields": rest})
         return {
             "form": form,
             "sections": [section for section in sections if section["fields"]],
+            "record": record,
             "page_title": self.row_title(record) if record is not None else (self.create_label or _("New record")),
             "crumb": (self.name, self.get_url(".index_view")),
             "submit_label": _("Save") if record is not None else _("Create"),
             "cancel_url": request.values.get("url") or self.get_url(".index_view"),
             "record_version": getattr(record, "row_version", ""),
+            "seen": conflicts.seal(self, form, record) if record is not None else "",
+            "tabbed": self.tabbed and record is not None,
+            "show_when": self.show_when,
             "lookups": self.lookups(form),
         }
 
@@ -576,10 +623,14 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     def update_model(self, form: Any, model: Any) -> bool:
         def change(form: Any) -> Any:
+            version = getattr(model, "row_version", None)
             with db.session.no_autoflush:
                 form.populate_obj(model)
                 self.on_model_change(form, model, False)
+                lists_changed = version is not None and versions.lists_changed(model)
             db.session.flush()
+            if lists_changed and model.row_version == version:
+                versions.step(model)
             return model
 
         return bool(self._write(form, change))
@@ -660,8 +711,22 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         }
 
     def render(self, template: str, **context: Any) -> str:
-        """Render with the admin's frame."""
+        """Render with the admin's frame; of a page about one record, with who changed it last."""
+        record = context.get("record")
+        if record is not None and isinstance(record, self.model):
+            context["audit_trail"] = self.audit_trail(record)
         return super().render(template, **context)
+
+    def audit_trail(self, record: Any) -> dict[str, Any] | None:
+        """Who changed the record last, and where its history stands, for those who may read the audit."""
+        if not hasattr(self.model, "__audit__") or not current_user.may("audit.view"):
+            return None
+        last = audit.last_change(module=self.module, record_id=record.id)
+        return {
+            "url": f"/admin/audit/?module={self.module}&record_id={record.id}",
+            "when": cells.show(last.at) if last else "",
+            "who": last.actor if last else "",
+        }
 
 
 class SearchColumns(Filter):
@@ -677,6 +742,21 @@ class SearchColumns(Filter):
         with suppress(ValueError):
             likeness.append(self.model.id == filters.whole_number(value.removeprefix("#")))
         return sa.or_(*likeness)
+
+
+class OfDeletedClient(Number):
+    """What is of one deleted client, by its code."""
+
+    def condition(self, value: int) -> Any:
+        return sa.and_(super().condition(value), ~deletion.is_of_the_living(self.column))
+
+
+def of_deleted_clients(column: Any) -> list[Filter]:
+    """The filters of a module of documents that ask for those of deleted clients, which no list shows otherwise."""
+    return [
+        Yes("deleted", _l("Of deleted clients"), lambda: ~deletion.is_of_the_living(column)),
+        OfDeletedClient("deleted_client", _l("Code of a deleted client"), column),
+    ]
 
 
 def refuse(form: Any, refusal: OperationRefused) -> None:

@@ -152,6 +152,17 @@ class BulkPages:
             abort(404)
         return ids
 
+    # What a selection means: of clients here, of other records in admin_views/record_bulk.py
+
+    def selected_count(self, selection: Selection) -> int:
+        return selections.count(selection)
+
+    def selected_in_words(self, selection: Selection) -> list[str]:
+        return selections.describe(selection)
+
+    def reaches_beyond(self, selection: Selection, client_id: int) -> bool:
+        return selections.reaches_beyond(selection, client_id)
+
     @expose("/bulk/", methods=("GET", "POST"))
     def bulk(self) -> ResponseReturnValue:
         """Say what the action will do to how many, and do it."""
@@ -160,7 +171,7 @@ class BulkPages:
         if action.run is None:
             abort(404)
         form = action.form() if action.form else None
-        count = selections.count(selection)
+        count = self.selected_count(selection)
         if request.method == "POST" and (form is None or form.validate()):
             if request.form.get("count") == str(count):
                 return self._carry_out(action, selection, form, count)
@@ -174,7 +185,7 @@ class BulkPages:
             abort(404)
         found = selections.find(number, staff=current_user._get_current_object(), module=self.module)  # type: ignore[attr-defined]
         scope = self.scope()  # type: ignore[attr-defined]
-        if found is not None and scope is not None and selections.reaches_beyond(found, scope):
+        if found is not None and scope is not None and self.reaches_beyond(found, scope):
             raise OperationRefused(
                 _("This is for other clients too, and the filter by client is on. Remove the filter first.")
             )
@@ -202,7 +213,7 @@ class BulkPages:
         return {
             "page_title": str(action.label),
             "question": _("Rows that this is for: %(count)s (%(words)s).", count=format_decimal(count),
-                          words="; ".join(selections.describe(selection))),
+                          words="; ".join(self.selected_in_words(selection))),
             "lines": action.preview(selection) if action.preview else [],
             "form": form,
             "hidden": {"selection": selection.id, "count": count},

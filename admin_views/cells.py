@@ -10,7 +10,7 @@ from typing import Any
 
 from babel.numbers import get_currency_symbol, get_decimal_symbol, get_group_symbol, get_minus_sign_symbol
 from flask import url_for
-from flask_babel import format_date, format_datetime, format_decimal, get_locale
+from flask_babel import format_decimal, get_locale, get_timezone
 from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
@@ -33,10 +33,16 @@ def show(value: Any) -> Any:
     if isinstance(value, Decimal):
         return format_decimal(value, "#,##0.00")
     if isinstance(value, datetime):
-        return format_datetime(value, "dd.MM.yyyy HH:mm")
+        at = value.astimezone(get_timezone())
+        return f"{_day(at)} {at.hour:02d}:{at.minute:02d}"
     if isinstance(value, date):
-        return format_date(value, "dd.MM.yyyy")
+        return _day(value)
     return escape(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+
+
+def _day(value: date) -> str:
+    """The day as all languages here write it; Babel would look up for each how they do."""
+    return f"{value.day:02d}.{value.month:02d}.{value.year:04d}"
 
 
 def in_currency(amount: Decimal, currency: str, locale: str | None = None) -> str:
@@ -63,10 +69,15 @@ def sprite() -> str:
     return url_for("static", filename="icons.svg")
 
 
+def badge_class(color: str) -> str:
+    """The classes of a badge of that colour."""
+    shade = COLORS.get(color, color)
+    return f"badge badge-{shade}" if shade in KNOWN_COLORS else "badge"
+
+
 def badge(code: str, label: str, *, icon: str = "", color: str = "", title: str = "") -> Markup:
     """A badge: an icon and a word, its meaning in full as a title."""
-    shade = COLORS.get(color, color)
-    tint = f" badge-{shade}" if shade in KNOWN_COLORS else ""
+    tint = badge_class(color).removeprefix("badge")
     picture = ICON.format(sprite(), icon) if icon else ""
     return BADGE.format(tint, code, title or label, picture, label)
 

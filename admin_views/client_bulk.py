@@ -173,6 +173,8 @@ CLIENT_ACTIONS = (
     BulkAction("export", _l("Export"), "download", "clients.export", menu=MORE, repeats=True,
                form=lambda: FileForm(request.form), preview=_preview_export, run=_export,
                verb=lambda count: ngettext("Export %(num)s client", "Export %(num)s clients", count)),
+    BulkAction("merge", _l("Merge two"), "git-merge", "clients.delete", besides="clients.create", menu=MORE,
+               page=lambda selection: f"/admin/clients/merge/?selection={selection.id}"),
     BulkAction("delete", _l("Delete"), "trash", "clients.delete", menu=MORE, danger=True, preview=_preview_deletion,
                run=_delete, verb=lambda count: ngettext("Delete %(num)s client", "Delete %(num)s clients", count)),
 )  # fmt: skip

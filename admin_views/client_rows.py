@@ -42,7 +42,8 @@ ROWS = (
     .join(Project, Project.id == Client.project_id)
     .join(Characterization, Characterization.id == Client.characterization_id)
 )
-ROWS_OF = ROWS.where(Client.id.in_(sa.bindparam("ids", expanding=True)))
+ROWS_WITH_CUSTOM = ROWS.add_columns(Client.custom)
+ROWS_OF = ROWS_WITH_CUSTOM.where(Client.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 def rows_of(ids: Sequence[int]) -> dict[int, Any]:

@@ -7,46 +7,32 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import sqlalchemy as sa
-from flask import abort, flash, g, redirect, request, session
+from flask import abort, g, redirect, request, session
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import pgettext
 from flask_login import current_user
-from markupsafe import Markup
 
-from admin_views import cells, client_rows
+from admin_views import cells, client_custom, client_rows
 from admin_views.base import ModuleView, needs
 from admin_views.bulk_changes import BulkChangePages
-from admin_views.client_badges import badges_of
+from admin_views.case_file import CaseFilePages
 from admin_views.client_bulk import CLIENT_ACTIONS
+from admin_views.client_custom import CustomFieldsOfClients
+from admin_views.client_ends import ClientEndPages
+from admin_views.client_notes import NotePages
+from admin_views.client_profile import RECORDS, ProfilePages
 from admin_views.imports import ImportPages
 from admin_views.listing import PAGE_SIZES, ListRequest, Page, fetch_page, sort_keys
 from admin_views.login_as import LoginAsPages, may_log_in_as_clients
 from admin_views.saved_filters import SavedFilterPages
 from extensions import LabelledEnum, db, now
-from forms.base import one_field
-from forms.clients import CreateClientForm, EditClientForm
-from models import Client, PenaltyPoint, Project, Staff
-from operations import client_filters, clients, countries, deletion, filters, phones
+from forms.custom_fields import typed_in
+from models import Client, Project, Staff
+from operations import characterizing, client_filters, clients, filters
+from operations.custom_fields import PREFIX
 from operations.permissions import LIMITED_CLIENT_COLUMNS
-
-RECORDS = (
-    ("groups", _l("Groups"), "users-group"),
-    ("projects", _l("Available projects"), "world"),
-    ("discounts", _l("Discounts"), "discount"),
-    ("services", _l("Products and services"), "server"),
-    ("payments", _l("Payments"), "credit-card"),
-    ("acts", _l("Acts"), "file-certificate"),
-    ("expenses", _l("Expenses"), "receipt"),
-    ("accounts", _l("Accounts"), "wallet"),
-    ("invoices", _l("Invoices"), "file-invoice"),
-    ("tickets", _l("Tickets"), "message"),
-    ("users", _l("Users"), "user"),
-    ("payers", _l("Payers"), "id"),
-    ("violations", _l("Violations"), "gavel"),
-)
 
 
 def _staff() -> Staff:
@@ -68,13 +54,26 @@ def _first_page(url: str) -> str:
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
-class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, ModuleView):
+# ProfilePages stands last but one, so that all parts before it can add to the page of a client.
+class ClientsView(
+    CustomFieldsOfClients,
+    ClientEndPages,
+    CaseFilePages,
+    ImportPages,
+    LoginAsPages,
+    BulkChangePages,
+    SavedFilterPages,
+    NotePages,
+    ProfilePages,
+    ModuleView,
+):
     module = "clients"
     icon = "users"
     list_template = "admin/clients/list.html"
     create_template = edit_template = "admin/clients/form.html"
     details_template = "admin/clients/details.html"
     scope_column = "id"
+    tabbed = True
     create_label = _l("New client")
     empty_title = _l("No clients yet")
     empty_text = _l("Add the first one, or bring them in from the export of your old system.")
@@ -123,11 +122,11 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
 
     def shown_columns(self) -> list[str]:
         chosen = [name for name in current_user.preferences.get("client_columns", ()) if name in self.column_list]
-        return chosen or list(self.shown_by_default)
+        return [*(chosen or self.shown_by_default), *self.shown_custom_columns()]
 
     def fetch_page(self, statement: sa.Select[Any], asked: ListRequest) -> Page:
         keys = sort_keys(self.sort_column(asked.sort), self.pk)
-        return fetch_page(statement, keys, asked, rows=client_rows.ROWS, values={"moment": now()})
+        return fetch_page(statement, keys, asked, rows=self.rows_to_read(), values={"moment": now()})
 
     def fetch_rows(self, ids: Sequence[int]) -> list[Any]:
         found = client_rows.rows_of(ids)
@@ -140,7 +139,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
 
     def filters_key(self, asked: Any) -> Hashable:
         choices = tuple((key, *pairs) for key, pairs in self.filter_choices().items())
-        return (choices, *asked.asked.texts.items())
+        return (choices, client_custom.filters_key(), *asked.asked.texts.items())
 
     def _filter_fields(self, asked: Any) -> list[dict[str, Any]]:
         texts = asked.asked.texts
@@ -162,28 +161,31 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
             "country": client_filters.FILTERS["country"].options(),
             "language": client_filters.FILTERS["language"].options(),
         }
+        custom = self.custom_edit_spec(names)
         kinds = {"email": "email", "verified_phone": "tel", "note": "textarea"}
         return {
             name: {"kind": "select", "label": self.label_of(name), "options": options[name]}
             if name in options
             else {"kind": kinds.get(name, "text"), "label": self.label_of(name)}
-            for name in names
-        }
+            for name in names - custom.keys()
+        } | custom
 
     def row_title(self, row: Any) -> str:
         return f"#{row.id} {row.name}"
 
     def cell_writer(self, name: str) -> Callable[[Any], Any]:
         plain = super().cell
-        return client_rows.writer(name) or (lambda row: plain(row, name))
+        return client_rows.writer(name) or self.custom_writer(name) or (lambda row: plain(row, name))
 
     def cell(self, row: Any, name: str) -> Any:
-        write = client_rows.writer(name)
+        write = client_rows.writer(name) or self.custom_writer(name)
         return write(row) if write else super().cell(row, name)
 
     def raw_value(self, row: Any, name: str) -> Any:
         if name == "characterization":
             return row.characterization_id
+        if name.startswith(PREFIX):
+            return client_custom.raw_value(row, name)
         value = getattr(row, name)
         return value.value if isinstance(value, LabelledEnum) else value
 
@@ -216,7 +218,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
     # Forms
 
     def create_form(self, obj: Any = None) -> Any:
-        form = CreateClientForm(request.form) if request.method == "POST" else CreateClientForm()
+        form = self.client_form(is_new=True)(request.form if request.method == "POST" else None)
         form.form_errors = []
         if request.method == "GET":
             form.project.data = db.session.scalar(
@@ -227,7 +229,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
         return form
 
     def edit_form(self, obj: Any = None) -> Any:
-        form = EditClientForm(request.form if request.method == "POST" else None, obj=obj)
+        form = self.client_form(is_new=False)(request.form if request.method == "POST" else None, obj=obj)
         form.form_errors = []
         return form
 
@@ -235,7 +237,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
         return client_rows.Changed(record)
 
     def cell_form(self, record: Any, name: str) -> Any:
-        return one_field(EditClientForm, name)(request.form, obj=record)
+        return self.one_field_form(name)(request.form, obj=record)
 
     def validate_form(self, form: Any) -> bool:
         return bool(form.validate())
@@ -247,17 +249,17 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
                  ("project", "username", "password", "password_confirm")),
                 (_("Contacts"), _("Whom to write to, and in which language."),
                  ("contact_person", "email", "country", "language", "legal_status", "company_name", "send_welcome")),
+                *client_custom.section(),
             )  # fmt: skip
         return (
             (_("Client"), "", ("name", "project", "legal_status", "company_name", "contact_person")),
             (_("Contacts"), "", ("email", "verified_phone", "country", "language")),
-            (
-                _("For staff"),
-                _("Clients never see this."),
-                ("characterization", "characterization_reason", "note", "groups"),
-            ),
-            (_("Origin and projects"), "", ("referrer", "affiliate_program", "projects")),
-        )
+            (_("For staff"), _("Clients never see this."),
+             ("characterization", "characterization_reason", "note", "hold_suspension_until")),
+            *client_custom.section(),
+            (_("Groups and projects"), "", ("groups", "projects")),
+            (_("Origin"), _("Who brought the client, and by which program."), ("referrer", "affiliate_program")),
+        )  # fmt: skip
 
     def form_context(self, form: Any, record: Any) -> dict[str, Any]:
         context = super().form_context(form, record)
@@ -269,6 +271,8 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
             ]
         context["similar"] = self._similar(form, record) if request.method == "POST" else []
         context["is_new"] = record is None
+        context["show"] = cells.show
+        context["characterized"] = characterizing.history(record) if record is not None else []
         return context
 
     def _similar(self, form: Any, record: Any) -> list[Client]:
@@ -304,123 +308,18 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
             company_name=form.company_name.data,
             contact_person=form.contact_person.data,
             send_welcome=form.send_welcome.data,
+            client_columns={"custom": typed_in(form)},
             by=_staff(),
             now=now(),
         )
 
     def on_model_change(self, form: Any, model: Client, is_created: bool) -> None:
-        if sa.inspect(model).attrs.characterization.history.has_changes():
-            clients.note_characterization(model, by=_staff(), now=now())
+        characterizing.note(model, by=_staff(), now=now())
         if sa.inspect(model).session is not None:
             clients.check(model)
 
     def created_message(self, record: Any) -> str:
         return _("Client %(name)s created.", name=f"#{record.id} {record.name}")
-
-    # One client
-
-    def details_context(self, record: Client) -> dict[str, Any]:
-        points = db.session.scalar(
-            sa.select(sa.func.sum(PenaltyPoint.points)).where(
-                PenaltyPoint.client_id == record.id, PenaltyPoint.expires_at > now()
-            )
-        )
-        owner = record.owner
-        tools = []
-        if may_log_in_as_clients():
-            tools.append({"label": _("Log in"), "icon": "login", "method": "post", "url": "/admin/clients/login-as/",
-                          "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
-        if current_user.may("clients.message"):
-            tools.append({"label": _("Send message"), "icon": "send", "method": "post", "url": "/admin/clients/action/",
-                          "fields": {"action": "message", "rowid": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
-        tools.append({"label": _("Filter"), "icon": "filter", "method": "post", "url": "/admin/clients/scope/",
-                      "fields": {"id": record.id, "url": f"/admin/clients/details/?id={record.id}"}})  # fmt: skip
-        return {
-            "record": record,
-            "page_title": f"{record.name} ({owner.username})" if owner else record.name,
-            "crumb": (self.name, "/admin/clients/"),
-            "badges": badges_of(record, points=points or 0),
-            "summary": [
-                (_("Code"), f"#{record.id}"),
-                (_("Balance"), cells.money(record.balance, record.project.currency)),
-                (_("Active services"), record.active_services),
-            ],
-            "groups": self._groups(record),
-            "links": [
-                {"label": str(label), "icon": icon, "url": f"/admin/{module}/?client={record.id}"}
-                for module, label, icon in RECORDS
-                if current_user.may(f"{module}.view")
-            ],
-            "actions": tools,
-            "edit_url": f"/admin/clients/edit/?id={record.id}" if self.may("edit") else None,
-            "delete_url": f"/admin/clients/delete/?id={record.id}" if self.may("delete") else None,
-        }
-
-    def _groups(self, record: Client) -> list[dict[str, Any]]:
-        brought = cells.link_to_client(record.referrer) if record.referrer else record.affiliate_program
-        return [
-            {"title": _("Contacts"), "rows": [
-                (_("Contact person"), record.contact_person),
-                (_("E-mail"), record.email),
-                (_("Verified phone"), phones.shown(record.verified_phone)),
-                (_("Country"), countries.name(record.country)),
-                (_("Language"), record.language.label),
-            ]},
-            {"title": _("Client"), "rows": [
-                (_("Project"), record.project.name),
-                (pgettext("customer", "Status"), record.legal_status.label),
-                (_("Company name"), record.company_name),
-                (_("Registered"), cells.show(record.registered_at)),
-                (_("Registration address"), record.registration_ip),
-                (_("Brought by a partner"), brought),
-                *([(_("How you heard about us"), record.referral_source)] if record.referral_source else []),
-            ]},
-            {"title": _("For staff"), "rows": [
-                (_("Characterization"), record.characterization),
-                (_("Why"), record.characterization_reason),
-                (_("Groups"), ", ".join(group.name for group in record.groups)),
-                (_("Note"), Markup('<span class="pre-line">{}</span>').format(record.note) if record.note else ""),
-            ]},
-        ]  # fmt: skip
-
-    def delete_context(self, record: Client) -> dict[str, Any]:
-        one = sa.select(Client.id).where(Client.id == record.id)
-        return {
-            **super().delete_context(record),
-            "page_title": _("Delete a client"),
-            "lines": [*deletion.impact(one).lines(), _("It leaves every list and can be restored for 30 days.")],
-            "verb": _("Delete %(name)s", name=f"#{record.id}"),
-        }
-
-    def delete_record(self, record: Client) -> None:
-        deletion.delete(clients=sa.select(Client.id).where(Client.id == record.id), now=now())
-
-    @expose("/deleted/")
-    @needs("clients.delete")
-    def deleted(self) -> ResponseReturnValue:
-        """Clients deleted in the last thirty days, to be brought back."""
-        rows = db.session.scalars(
-            sa.select(Client)
-            .where(Client.deleted_at > now() - deletion.RESTORABLE)
-            .order_by(Client.deleted_at.desc())
-            .limit(200)
-        ).all()
-        return self.render("admin/clients/deleted.html", rows=rows, page_title=_("Deleted clients"), show=cells.show,
-                           restorable=deletion.RESTORABLE)  # fmt: skip
-
-    @expose("/restore/", methods=("POST",))
-    @needs("clients.delete")
-    def restore(self) -> ResponseReturnValue:
-        """Bring a deleted client back."""
-        try:
-            number = filters.whole_number(request.form.get("id", ""))
-        except ValueError:
-            abort(404)
-        client = db.session.get(Client, number) or abort(404)
-        deletion.restore(client, now=now())
-        db.session.commit()
-        flash(_("Client %(name)s is back.", name=f"#{client.id} {client.name}"), "success")
-        return redirect(f"/admin/clients/details/?id={client.id}")
 
     # The client filter
 
@@ -447,8 +346,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
     def columns(self) -> ResponseReturnValue:
         """Choose the columns of the list and how many rows it has, for oneself."""
         staff = _staff()
-        chosen = [name for name in self.column_list if name in request.form.getlist("columns")]
-        kept = {"client_columns": chosen, "row_height": _row_height(), **_page_size()}
+        kept = {**self.columns_to_keep(request.form.getlist("columns")), "row_height": _row_height(), **_page_size()}
         staff.preferences = {**staff.preferences, **kept}
         db.session.commit()
         session.pop("page_size", None)
@@ -457,12 +355,13 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
     def list_context(self, asked: Any, page: Any, rows: list[Any], count: int) -> dict[str, Any]:
         context = super().list_context(asked, page, rows, count)
         shown = self.shown_columns()
-        context["shown_key"] = tuple(shown)
+        offered = self.offered_columns()
+        context["shown_key"] = (*shown, client_custom.filters_key())
         context |= self.tabs_context(context["tabs"], count)
         context["view_url"] = "/admin/clients/columns/"
         context["bulk_changes_url"] = "/admin/clients/bulk-changes/"
         context["deleted_url"] = "/admin/clients/deleted/" if self.may("delete") else None
         context["column_choices"] = lambda: [
-            {"name": name, "label": self.label_of(name), "shown": name in shown} for name in self.column_list
+            {"name": name, "label": self.label_of(name), "shown": name in shown} for name in offered
         ]
         return context

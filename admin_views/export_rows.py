@@ -57,12 +57,17 @@ class ExportRows:
         self._readers: list[Reader | None] = []
         self._titles: dict[Any, dict[int, str]] = {}
         self._connection: sa.Connection | None = None
+        self._of_list: list[str] = []
+        self._texts: tuple[Sequence[int], dict[str, list[str]]] = ((), {})
         for name in names:
             self._readers.append(self._add(name))
 
     def _add(self, name: str) -> Reader | None:
         """Select one column more; what makes its cells of its values, where they are not the cells already."""
         mapper = sa.inspect(self._view.model)
+        if own := self._view.export_column(name):
+            self._statement = self._statement.add_columns(own[0])
+            return own[1]  # type: ignore[no-any-return]
         if name in mapper.column_attrs:
             column = getattr(self._view.model, name)
             is_enum = isinstance(column.type, Labelled)
@@ -72,6 +77,7 @@ class ExportRows:
         if relation is not None and not relation.uselist:
             return self._add_reference(getattr(self._view.model, name), relation)
         self._statement = self._statement.add_columns(self._view.pk)
+        self._of_list.append(name)
         return lambda numbers: self._shown(name, numbers)
 
     def _add_reference(self, attribute: Any, relation: Any) -> Reader | None:
@@ -115,10 +121,19 @@ class ExportRows:
 
     def _shown(self, name: str, numbers: Sequence[int]) -> Values:
         """What the list shows in that column, as text: for what is no column of the table."""
+        if self._texts[0] != numbers:
+            self._texts = (numbers, self._read_list(numbers))
+        return self._texts[1][name]
+
+    def _read_list(self, numbers: Sequence[int]) -> dict[str, list[str]]:
+        """The cells of the list, by column, of all columns that are asked for, so that its rows are read once."""
         db.session.connection(execution_options={"reads_only": True})
         rows = {row.id: row for row in self._view.fetch_rows(numbers)}
-        cells = [
-            escape(self._view.cell(rows[number], name)).striptags() if number in rows else "" for number in numbers
-        ]
+        texts = {
+            name: [
+                escape(self._view.cell(rows[number], name)).striptags() if number in rows else "" for number in numbers
+            ]
+            for name in self._of_list
+        }
         db.session.rollback()
-        return cells
+        return texts

@@ -44,7 +44,7 @@ class ExportPages:
             return redirect(self.get_url(".index_view"))  # type: ignore[attr-defined]
         rows = self.matching(asked)  # type: ignore[attr-defined]
         count = db.session.scalar(sa.select(sa.func.count()).select_from(rows.with_only_columns(self.pk).subquery()))  # type: ignore[attr-defined]
-        with _Writing():
+        with Writing():
             self._note_export(export_type, count or 0, {"filter": asked.asked.texts})
         return self._as_file(export_type, self._in_order(rows, asked))
 
@@ -79,17 +79,26 @@ class ExportPages:
         # What the request itself has read is done with: a file may be long in being fetched.
         db.session.rollback()
         names = self.export_names()
+        headings = [self.export_heading(name) for name in names]
         chunks = ExportRows(self, names).chunks(ids, CHUNK)
         if kind == "csv":
-            yield from spreadsheets.csv_chunks(names, chunks)
+            yield from spreadsheets.csv_chunks(headings, chunks)
         else:
-            yield from spreadsheets.xlsx_chunks(str(self.name), names, chunks, zone=get_timezone())  # type: ignore[attr-defined]
+            yield from spreadsheets.xlsx_chunks(str(self.name), headings, chunks, zone=get_timezone())  # type: ignore[attr-defined]
 
     def export_names(self) -> list[str]:
         return list(self.column_export_list or self.column_list)  # type: ignore[attr-defined]
 
+    def export_heading(self, name: str) -> str:
+        """What heads a column of the file."""
+        return name
 
-class _Writing:
+    def export_column(self, name: str) -> Any:
+        """A column that is none of the table: what to select for it, and what makes its cells of the values."""
+        return None
+
+
+class Writing:
     """A block whose audit is written in a transaction of its own, though the request only reads."""
 
     def __enter__(self) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from admin_views.base import ModuleView
-from models import ClientGroup, client_group_members
+from admin_views.memberships import MembershipPages, clients_as_link
+from models import ClientGroup
+from operations import memberships
 
 
-class GroupsView(ModuleView):
+class GroupsView(MembershipPages, ModuleView):
     module = "groups"
     icon = "users-group"
     create_label = _l("New group")
@@ -22,11 +25,15 @@ class GroupsView(ModuleView):
     searched = ("name", "description")
     sortable = ("id", "name")
     title_column = "name"
-    scope_column = "id"
+    switch = staticmethod(memberships.switch_groups)
+
+    def on_for(self, client_id: int) -> sa.Select[Any]:
+        return memberships.groups_of(client_id)
 
     def row_title(self, row: Any) -> str:
         return str(row.name)
 
-    def scope_condition(self, client_id: int) -> Any:
-        members = client_group_members.c
-        return ClientGroup.id.in_(sa.select(members.group_id).where(members.client_id == client_id))
+    def details_context(self, record: ClientGroup) -> dict[str, Any]:
+        context = super().details_context(record)
+        context["groups"][0]["rows"].append((_("Clients in it"), clients_as_link("group", record.id)))
+        return context

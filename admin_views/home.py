@@ -33,7 +33,7 @@ from models import (
     Ticket,
     TicketStatus,
 )
-from operations import audit, authentication, impersonation, saved_filters
+from operations import audit, authentication, deletion, impersonation, saved_filters
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 from web.access import Policy
@@ -184,7 +184,9 @@ def cards() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if current_user.may("tickets.view"):
         waiting = db.session.scalar(
-            sa.select(sa.func.count(Ticket.id)).where(Ticket.status == TicketStatus.WAITING_STAFF)
+            sa.select(sa.func.count(Ticket.id)).where(
+                Ticket.status == TicketStatus.WAITING_STAFF, deletion.is_of_the_living(Ticket.client_id)
+            )
         )
         found.append({"label": _("Tickets waiting for staff"), "value": waiting, "count": waiting, "icon": "message",
                       "url": "/admin/tickets/?status=waiting_staff"})  # fmt: skip
@@ -197,10 +199,14 @@ def cards() -> list[dict[str, Any]]:
                       "url": "/admin/clients/?sort=-registered_at"})  # fmt: skip
     if current_user.may("emails.view"):
         failed = db.session.scalar(
-            sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == EmailStatus.FAILED)
+            sa.select(sa.func.count(OutboundEmail.id)).where(
+                OutboundEmail.status == EmailStatus.FAILED, deletion.is_of_the_living(OutboundEmail.client_id)
+            )
         )
         queued = db.session.scalar(
-            sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == EmailStatus.QUEUED)
+            sa.select(sa.func.count(OutboundEmail.id)).where(
+                OutboundEmail.status == EmailStatus.QUEUED, deletion.is_of_the_living(OutboundEmail.client_id)
+            )
         )
         found.append(
             {

@@ -63,6 +63,7 @@ class InlinePages:
         if len(names) > 1 or any(len(request.form.getlist(name)) > 1 for name in names):
             return _refused(_("One column at a time."), 400)
         name = names.pop()
+        self.hold("list_form_pk")  # type: ignore[attr-defined]
         record = self.posted_or_404("list_form_pk")  # type: ignore[attr-defined]
         seen = request.form.get("row_version")
         if seen is not None and seen != str(getattr(record, "row_version", seen)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from flask_login import current_user
 from extensions import db
 from forms.fields import LookupField
 from models import Account, Client, Invoice, Payer, Service, Ticket
-from operations import client_filters, filters
+from operations import client_filters, deletion, filters
 
 MOST_FOUND = 20
 
@@ -48,15 +49,23 @@ class LookupPages:
         return None
 
     def _found(self, model: Any, query: str) -> list[Any]:
+        """The record whose code was typed stands first, then what has the words, the newest first."""
         statement = sa.select(model).order_by(model.id.desc()).limit(MOST_FOUND)
         if model is Client:
             statement = statement.where(Client.deleted_at.is_(None))
+        else:
+            statement = statement.where(deletion.is_of_the_living(model.client_id))
         scope = g.get("client_scope")
         if scope is not None:
             statement = statement.where((model.id if model is Client else model.client_id) == scope)
+        exact: list[Any] = []
         if query:
+            with suppress(ValueError):
+                number = filters.whole_number(query.removeprefix("#"))
+                exact = list(db.session.scalars(statement.where(model.id == number)))
             statement = statement.where(_matches(model, query))
-        return list(db.session.scalars(statement))
+        others = [row for row in db.session.scalars(statement) if row not in exact]
+        return [*exact, *others][:MOST_FOUND]
 
 
 MODULE_OF = {Client: "clients", Service: "services", Ticket: "tickets", Account: "accounts", Invoice: "invoices",
@@ -67,13 +76,8 @@ WORDS = {Service: Service.name, Ticket: Ticket.subject, Invoice: Invoice.number,
 
 def _matches(model: Any, query: str) -> Any:
     if model is Client:
-        words = client_filters.FILTERS["search"].condition(query)
-    else:
-        words = sa.func.lower(WORDS[model]).contains(query.lower(), autoescape=True)
-    try:
-        return sa.or_(model.id == filters.whole_number(query.removeprefix("#")), words)
-    except ValueError:
-        return words
+        return client_filters.FILTERS["search"].condition(query)
+    return sa.func.lower(WORDS[model]).contains(query.lower(), autoescape=True)
 
 
 def label_of(record: Any) -> str:

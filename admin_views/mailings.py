@@ -107,6 +107,7 @@ class MailingsView(ComposePages, RecipientPages, ModuleView):
         figures = mailings.progress(mailing)
         return self.render(
             "admin/mailings/details.html",
+            record=mailing,
             mailing=mailing,
             figures=figures,
             state=state(MailingStatus(figures["status"])),

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import SelectField
 from wtforms.validators import Optional
 
 from admin_views.base import ModuleView
+from admin_views.memberships import MembershipPages, clients_as_link
 from forms.clients import Email
-from models import Client, Project, client_projects
-from operations import currencies
+from models import Project
+from operations import currencies, memberships
 
 
-class ProjectsView(ModuleView):
+class ProjectsView(MembershipPages, ModuleView):
     module = "projects"
     icon = "world"
     create_label = _l("New project")
@@ -45,12 +47,18 @@ class ProjectsView(ModuleView):
     sortable = ("id", "name")
     title_column = "name"
     amount_columns = ("credit_limit",)
-    scope_column = "id"
+    switch = staticmethod(memberships.switch_projects)
 
     def row_title(self, row: Any) -> str:
         return str(row.name)
 
-    def scope_condition(self, client_id: int) -> Any:
-        home = sa.select(Client.project_id).where(Client.id == client_id)
-        others = sa.select(client_projects.c.project_id).where(client_projects.c.client_id == client_id)
-        return sa.or_(Project.id.in_(home), Project.id.in_(others))
+    def on_for(self, client_id: int) -> sa.Select[Any]:
+        return memberships.projects_of(client_id)
+
+    def always_on_for(self, client_id: int) -> sa.Select[Any]:
+        return memberships.home_of(client_id)
+
+    def details_context(self, record: Project) -> dict[str, Any]:
+        context = super().details_context(record)
+        context["groups"][0]["rows"].append((_("Clients at home in it"), clients_as_link("project", record.id)))
+        return context

@@ -11,6 +11,7 @@ from flask_admin.base import expose
 from flask_babel import gettext as _
 from flask_login import current_user
 
+from admin_views import cells, client_badges
 from operations import filters, searching
 
 PAGE = "/admin/search/"
@@ -54,16 +55,19 @@ def _groups(text: str) -> list[dict[str, Any]]:
     return [_shown(group, text) for group in found]
 
 
+def _hit(module: str, hit: searching.Hit) -> dict[str, Any]:
+    shown = {"id": hit.id, "label": hit.label, "note": hit.note, "url": f"/admin/{module}/details/?id={hit.id}"}
+    badge = client_badges.of_characterization(hit.characterization) if hit.characterization else None
+    return {**shown, "badge": {**badge, "class": cells.badge_class(badge["color"])}} if badge else shown
+
+
 def _shown(group: searching.Group, text: str) -> dict[str, Any]:
     kind = KINDS[group.module]
     return {
         "module": group.module,
         "label": str(kind.label),
         "icon": kind.icon,
-        "hits": [
-            {"id": hit.id, "label": hit.label, "note": hit.note, "url": f"/admin/{group.module}/details/?id={hit.id}"}
-            for hit in group.hits
-        ],
+        "hits": [_hit(group.module, hit) for hit in group.hits],
         "all": {"label": _("All in «%(module)s»", module=kind.label),
                 "url": f"/admin/{group.module}/?{urlencode({'search': text})}"} if group.has_more else None,
     }  # fmt: skip

@@ -61,9 +61,11 @@ class SettingsView(BaseView):
 def sections() -> list[dict[str, Any]]:
     """The settings by what they are about; those of no group come first."""
     login_as = [code for code in settings.KINDS if code.startswith("impersonation_")]
-    rest = [code for code in settings.KINDS if code not in login_as]
+    documents = ["provider_company", "provider_address", "provider_numbers", "provider_contacts"]
+    rest = [code for code in settings.KINDS if code not in {*login_as, *documents}]
     return [
         {"title": _("In general"), "help": "", "fields": rest},
+        {"title": _("On documents"), "help": _("Who the provider is, as it stands on documents."), "fields": documents},
         {
             "title": _("Login as a client"),
             "help": _("How staff enter clients' panels in their place."),

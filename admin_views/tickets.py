@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
 from flask import abort, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
@@ -17,7 +16,7 @@ from sqlalchemy.orm import joinedload
 from admin_views import cells, files
 from admin_views.answering import AnsweringPages
 from admin_views.base import ModuleView, needs
-from models import Client, Staff, Ticket, TicketCategory, TicketStatus
+from models import Staff, Ticket, TicketCategory, TicketStatus
 from operations import filters, ticket_reading
 from operations.errors import OperationRefused
 from operations.filters import Number, OneOf, Record
@@ -59,10 +58,6 @@ class TicketsView(AnsweringPages, ModuleView):
     )
     loads = (joinedload(Ticket.client), joinedload(Ticket.category), joinedload(Ticket.assignee))
     empty_title = _l("No tickets")
-
-    def base_select(self) -> sa.Select[Any]:
-        living = sa.exists().where(Client.id == Ticket.client_id, Client.deleted_at.is_(None))
-        return super().base_select().where(living)
 
     def row_title(self, row: Ticket) -> str:
         return row.subject

@@ -11,7 +11,16 @@ from wtforms import BooleanField, PasswordField, SelectField, StringField, TextA
 from wtforms.validators import DataRequired, EqualTo, InputRequired, Length, StopValidation
 
 from forms.base import Form
-from forms.fields import CountryField, EnumField, LookupField, PlainText, RecordField, RecordsField, tidy
+from forms.fields import (
+    CountryField,
+    EnumField,
+    LocalMomentField,
+    LookupField,
+    PlainText,
+    RecordField,
+    RecordsField,
+    tidy,
+)
 from models import (
     AffiliateProgram,
     Characterization,
@@ -111,13 +120,18 @@ class EditClientForm(Form):
     note = TextAreaField(_l("Note"), [PlainText(one_line=False), Length(max=20_000)], filters=[tidy],
                          description=_l("Seen by staff alone."))  # fmt: skip
     characterization = RecordField(_l("Characterization"), model=Characterization)
-    characterization_reason = line(_l("Why"), 500)
+    characterization_reason = line(
+        _l("Why"), 500, description=_l("Belongs to the characterization: another one needs a reason of its own.")
+    )
     referrer = LookupField(
-        _l("Client who brought this one"), model=Client, blank=True, description=_l("By code or name.")
+        _l("Client who brought this one"), model=Client, blank=True, description=_l("By code, name or e-mail.")
     )
     affiliate_program = RecordField(_l("Affiliate program"), model=AffiliateProgram, blank=True)
     groups = RecordsField(_l("Groups"), model=ClientGroup)
     projects = RecordsField(_l("Available projects"), model=Project)
+    hold_suspension_until = LocalMomentField(
+        _l("Not suspended until"), description=_l("Until then no service is suspended for debt. Empty: no respite.")
+    )
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         self.form_country: str | None = getattr(more.get("obj"), "country", None)

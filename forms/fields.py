@@ -155,7 +155,9 @@ class LocalMomentField(Field):
         return self.data.astimezone(get_timezone() or UTC).strftime("%Y-%m-%dT%H:%M")
 
     def process_formdata(self, valuelist: list[Any]) -> None:
-        if not valuelist or not valuelist[0].strip():
+        if not valuelist:
+            return
+        if not valuelist[0].strip():
             self.data = None
             return
         try:
@@ -290,7 +292,9 @@ class LookupField(Field):
             self.data = db.session.get(self.model, filters.whole_number(text))
         except ValueError:
             self.data = None
-        if self.data is None or getattr(self.data, "deleted_at", None) is not None:
+        owner = getattr(self.data, "client", self.data)
+        is_gone = getattr(owner, "deleted_at", None) is not None and self.data is not self.object_data
+        if self.data is None or is_gone:
             self.data = None
             raise ValueError(_("There is none with this code."))
 

@@ -20,9 +20,11 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.base import NO_VALUE
 from sqlalchemy.orm.interfaces import MANYTOONE
 
-from extensions import Model, db, now, rows_changed
+from extensions import Model, db, now, plain_rows, rows_changed
 from models import AuditEvent, ClientUser, Staff
 
+# Events of a record that change nothing in it, besides those of logging in.
+NO_CHANGES = ("logout", "export", "case_file", "denied", "forced_end", "password_reset_requested", "sessions_ended")
 UNRECORDED = frozenset({"row_version", "search_text", "usernames", "owner_username", "balance", "active_services",
                         "is_suspended", "last_login_at", "preferences"})  # fmt: skip
 
@@ -129,6 +131,22 @@ def record_many(
     return rows_changed(sa.insert(AuditEvent).from_select(list(columns), chosen, include_defaults=False))
 
 
+def last_change(*, module: str, record_id: int) -> Any:
+    """When and by whom the record was changed last (`at`, `actor`); None where no event tells."""
+    statement = (
+        sa.select(AuditEvent.at, AuditEvent.actor)
+        .where(
+            AuditEvent.module == module,
+            AuditEvent.record_id == record_id,
+            AuditEvent.action.not_in(NO_CHANGES),
+            AuditEvent.action.not_like("login%"),
+        )
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
+    )
+    return plain_rows(statement).first()
+
+
 def clients_of(bulk_change_id: int) -> sa.Select[Any]:
     """The ids of the clients that a bulk change changed, by its events."""
     return sa.select(AuditEvent.record_id).where(
@@ -195,6 +213,7 @@ def _notice(session: OrmSession, _context: Any, _instances: Any) -> None:
     for row in session.deleted:
         if _is_audited(row):
             noticed.append((row, "delete", _values(row), {}))
+            _leave_what_goes(row)
 
 
 @event.listens_for(OrmSession, "after_flush")
@@ -205,7 +224,8 @@ def _write(session: OrmSession, context: Any) -> None:
     noticed = [each for each in session.info.pop("noticed", []) if each[0] not in removed] + gone
     events = [
         _event_values(
-            action,
+            # A part of a record says by its own word what was done to it: a note that is added creates no client.
+            getattr(type(row), "__audit_as__", {}).get(action, action),
             module=type(row).__audit__,
             record_id=_record_of(row),
             client_id=_client_of(row),
@@ -261,9 +281,49 @@ def _recorded_columns(row: Any) -> list[str]:
 
 
 def _values(row: Any) -> dict[str, Any]:
-    """The row's recorded values that are not empty."""
+    """The row's recorded values that are not empty; of a reference to many, the ids."""
     state = sa.inspect(row).dict
-    return {key: state[key] for key in _recorded_columns(row) if state.get(key) not in (None, "", {}, [])}
+    found = {key: state[key] for key in _recorded_columns(row) if state.get(key) not in (None, "", {}, [])}
+    for key, prefix in _taken_apart(row):
+        found |= {f"{prefix}{name}": value for name, value in found.pop(key, {}).items()}
+    for relation in sa.inspect(type(row)).relationships:
+        if relation.secondary is not None and state.get(relation.key):
+            found[relation.key] = sorted(item.id for item in state[relation.key])
+    return found
+
+
+def _taken_apart(row: Any) -> list[tuple[str, str]]:
+    """Documents whose values are fields of their own in the audit, each with what begins the fields' names."""
+    columns = sa.inspect(type(row)).column_attrs
+    return [(one.key, one.columns[0].info["audited_as"]) for one in columns if "audited_as" in one.columns[0].info]
+
+
+def _take_changes_apart(row: Any, before: dict[str, Any], after: dict[str, Any]) -> None:
+    for key, prefix in _taken_apart(row):
+        old, new = before.pop(key, None) or {}, after.pop(key, None) or {}
+        for name in [name for name in {**old, **new} if old.get(name) != new.get(name)]:
+            before[f"{prefix}{name}"], after[f"{prefix}{name}"] = old.get(name), new.get(name)
+
+
+def _leave_what_goes(row: Any) -> None:
+    """Note for each record that refers to `row` as one of many that it does so no longer: a member of a group.
+
+    The rows between the two go with it by themselves, so nothing else would tell.
+    """
+    for mapper in Model.registry.mappers:
+        for relation in mapper.relationships:
+            is_audited = hasattr(mapper.class_, "__audit__") and relation.mapper.class_ is type(row)
+            if relation.secondary is None or not is_audited:
+                continue
+            [(_own, column)] = relation.synchronize_pairs
+            [(_other, target)] = relation.secondary_synchronize_pairs or []
+            old = sa.literal({relation.key: [row.id]}, type_=AuditEvent.before.type)
+            client = column if mapper.class_.__tablename__ == "clients" else sa.null()
+            members = sa.select(column.label("record_id"), client.label("client_id"), old.label("before"))
+            record_many(
+                f"remove_{relation.key.removesuffix('s')}", module=mapper.class_.__audit__,
+                rows=members.where(target == row.id).order_by(column), field=relation.key, after=[],
+            )  # fmt: skip
 
 
 def _changes(row: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -277,6 +337,7 @@ def _changes(row: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             old = history.deleted[0] if history.deleted else None
             if old is not NO_VALUE and plain(old) != plain(history.added[0]):
                 before[key], after[key] = old, history.added[0]
+    _take_changes_apart(row, before, after)
     for relation in sa.inspect(type(row)).relationships:
         if relation.direction is MANYTOONE:
             _change_of_reference(state, relation, before, after)

@@ -38,7 +38,7 @@ def log_in_staff(*, username: str, password: str, ip: str, now: datetime) -> Sta
     refuse_too_many(SessionKind.STAFF, name, ip, now)
     staff = db.session.scalar(sa.select(Staff).where(Staff.username == name))
     if not _matches(staff, password) or staff is None or not staff.is_active:
-        raise _failed(SessionKind.STAFF, name, ip, now)
+        raise _failed(SessionKind.STAFF, name, ip, now, person=staff)
     _rehash(staff, password)
     staff.last_login_at = now
     audit.record("login", module="staff", record_id=staff.id, by=audit.actor_of(staff, ip=ip))
@@ -57,7 +57,7 @@ def log_in_client(*, username: str, password: str, ip: str, now: datetime) -> Cl
         .limit(1)
     )
     if not _matches(user, password) or user is None or not user.is_active:
-        raise _failed(SessionKind.CLIENT, name, ip, now)
+        raise _failed(SessionKind.CLIENT, name, ip, now, person=user)
     _rehash(user, password)
     user.last_login_at = now
     audit.record(
@@ -81,8 +81,16 @@ def _rehash(person: Staff | ClientUser, password: str) -> None:
         person.password_hash = passwords.hash_password(password)
 
 
-def _failed(kind: SessionKind, name: str, ip: str, now: datetime) -> OperationRefused:
+def _failed(
+    kind: SessionKind, name: str, ip: str, now: datetime, *, person: Staff | ClientUser | None
+) -> OperationRefused:
+    """Count a failure, and note it in the audit of the person whose name it was, who was not there himself."""
     db.session.execute(sa.insert(LoginFailure).values(at=now, kind=kind, username=name.replace("\0", "")[:254], ip=ip))
+    if person is not None:
+        audit.record(
+            "login_failed", module="staff" if isinstance(person, Staff) else "users", record_id=person.id,
+            client_id=getattr(person, "client_id", None), by=audit.Actor(name=person.username, ip=ip),
+        )  # fmt: skip
     return OperationRefused(_("The username or the password is wrong."), field="password")
 
 

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from models import Erasure
+
 T = TypeVar("T")
 Row = tuple[Any, ...]
 MODEST_CACHE = -4_096  # kibibytes
@@ -75,7 +77,11 @@ def reserve_ids(connection: sa.Connection, table: Any, count: int) -> list[int]:
         sequence = sa.func.nextval(sa.func.pg_get_serial_sequence(table.name, "id"))
         numbers = sa.func.generate_series(1, count).table_valued("number")
         return sorted(connection.scalars(sa.select(sequence).select_from(numbers)))
-    first = (connection.scalar(sa.select(sa.func.max(table.c.id))) or 0) + 1
+    last = connection.scalar(sa.select(sa.func.max(table.c.id))) or 0
+    if table.name == "clients":
+        # The code of the latest client that was erased is not given to another, who would inherit its history.
+        last = max(last, connection.scalar(sa.select(sa.func.max(Erasure.client_id))) or 0)
+    first = last + 1
     return list(range(first, first + count))
 
 

@@ -121,7 +121,7 @@ def _restorable(change: BulkChange) -> sa.Select[Any]:
     statement = sa.select(Client.id).join(event, event.record_id == Client.id).where(*_is_of(change))
     if change.action == "delete":
         # A client that was restored and deleted anew has another moment.
-        return statement.where(Client.deleted_at == change.at)
+        return statement.where(Client.deleted_at == change.at, Client.erased_at.is_(None), ~Client.merged_into.has())
     statement = statement.where(Client.deleted_at.is_(None))
     if change.action in COLUMNS:
         column = COLUMNS[change.action]

@@ -24,7 +24,7 @@ from models import (
     ServiceStatus,
     client_group_members,
 )
-from operations import countries, filters, sides
+from operations import countries, custom_filters, sides
 from operations.bulk import among
 from operations.filters import (
     Amount,
@@ -72,21 +72,9 @@ def _after(character: str) -> str:
     return chr(0xE000 if 0xD800 <= following < 0xE000 else min(following, 0x10FFFF))
 
 
-def _in_row(column: Any, value: str) -> Condition:
-    """Whether `value` is part of the column in one row, blind to case; for SQLite.
-
-    Its own LIKE is blind to the case of Latin letters, and asks nothing of Python for each row. Two letters beyond
-    them have a Latin one in lower case: the sign of the Kelvin, and the capital i with a dot, whose dot follows.
-    """
-    plain = value.lower()
-    if plain.isascii() and "k" not in plain and not plain.endswith("i"):
-        return sa.and_(column.contains(value, autoescape=True))
-    return sa.func.lower(column).contains(value.lower(), autoescape=True)
-
-
 def _in_text(column: Any, name: str, value: str) -> Condition:
     """Whether `value` is part of `column` (called `name` in the index), blind to case; for SQLite."""
-    in_row = _in_row(column, value)
+    in_row = sides.part_of_row(column, value)
     if len(value) >= TRIPLE:
         return _few_or(_in_search(name, value), in_row, (name, value))
     places = _beginning_a_triple(name, value)
@@ -140,10 +128,7 @@ class Search(Filter):
 
 def _among(ids: sa.Select[Any], in_row: Condition, question: Hashable) -> Condition:
     """Whether the client is among `ids`, which `in_row` says of one row."""
-    if sides.are_few(ids, question=question):
-        return sides.from_few(Client.id, ids)
-    found = Client.id.in_(ids)
-    return found if sides.knows_itself() else by_order(in_row, found)
+    return sides.among(Client.id, ids, in_row, question)
 
 
 def _with_active_product(product_id: int) -> Condition:
@@ -240,6 +225,12 @@ def choices() -> dict[str, list[tuple[str, str]]]:
     return found | {f"not_{key}": found[key] for key in ("group", "characterization")}
 
 
+def known_filters() -> dict[str, Filter]:
+    """All filters by their keys: those of every desk, and those of this one's custom fields."""
+    custom = custom_filters.known()
+    return FILTERS | custom if custom else FILTERS
+
+
 @lru_cache(maxsize=1)
 def _all_choices() -> Any:
     parts = []
@@ -257,7 +248,7 @@ def named_characterization(code: str, name: str) -> str:
 
 def understand(parameters: Iterable[tuple[str, str]], *, known: Iterable[str] = ()) -> Asked:
     """What `parameters` ask of the client list."""
-    return read(parameters, FILTERS, known=known)
+    return read(parameters, known_filters(), known=known)
 
 
 def client_ids(asked: Asked) -> sa.Select[Any]:
@@ -267,13 +258,18 @@ def client_ids(asked: Asked) -> sa.Select[Any]:
 
 def conditions(asked: Asked) -> list[Condition]:
     """The conditions asked for, written so that few rows are looked at."""
-    each = filters.conditions(asked, FILTERS)
-    if asked.misunderstood or sides.knows_itself():
-        return each
-    found = dict(zip(asked.values, each, strict=True))
+    custom = custom_filters.known()
+    # Of a field that went meanwhile nothing can be asked, and that must not widen the list.
+    if asked.misunderstood or any(key not in FILTERS and key not in custom for key in asked.values):
+        return [sa.false()]
+    found = {key: FILTERS[key].condition(value) for key, value in asked.values.items() if key in FILTERS}
+    rest = custom_filters.conditions({custom[key]: value for key, value in asked.values.items() if key in custom})
+    if sides.knows_itself():
+        return [*found.values(), *rest]
     facets = {key: condition for key, condition in found.items() if key in FACETS}
     question = tuple((key, asked.texts[key]) for key in facets)
-    return [*_of_facets(facets, question), *(condition for key, condition in found.items() if key not in FACETS)]
+    others = (condition for key, condition in found.items() if key not in FACETS)
+    return [*_of_facets(facets, question), *others, *rest]
 
 
 def _of_facets(facets: dict[str, Condition], question: Hashable) -> list[Condition]:
@@ -293,4 +289,5 @@ def _of_facets(facets: dict[str, Condition], question: Hashable) -> list[Conditi
 
 def in_words(asked: Asked) -> list[str]:
     """The filter as a person reads it, a condition each."""
-    return [f"{FILTERS[name].label}: {FILTERS[name].shown(value)}" for name, value in asked.values.items()]
+    known = known_filters()
+    return [f"{known[name].label}: {known[name].shown(value)}" for name, value in asked.values.items()]

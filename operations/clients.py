@@ -20,11 +20,13 @@ from models import (
     Project,
     Staff,
 )
-from operations import client_filters, countries, email_addresses, password_links, passwords, phones
+from operations import bulk, client_filters, countries, email_addresses, password_links, passwords, phones
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 
 MOST_SIMILAR = 5
+# The number of the lock that setting a referrer takes.
+REFERRERS = 7_233_667
 
 
 def create(
@@ -57,6 +59,7 @@ def create(
     if legal_status is LegalStatus.COMPANY and not company_name.strip():
         raise OperationRefused(_("A company has a name."), field="company_name")
     client = Client(
+        id=_new_code(),
         project=project,
         name=name_of(legal_status=legal_status, company_name=company_name, contact_person=contact_person) or name,
         legal_status=legal_status,
@@ -87,6 +90,15 @@ def create(
     if send_welcome:
         password_links.welcome(user, now=now)
     return client
+
+
+def _new_code() -> int | None:
+    """A code that nobody has or had. PostgreSQL gives none twice; SQLite would give that of the latest, once it is gone."""
+    connection = db.session.connection()
+    if connection.dialect.name == "postgresql":
+        return None
+    [code] = bulk.reserve_ids(connection, Client.__table__, 1)
+    return code
 
 
 def free_username(username: str) -> str:
@@ -145,21 +157,44 @@ def check(client: Client) -> None:
 
 
 def refuse_circle(client: Client) -> None:
-    """Refuse a referrer that is the client itself, or was itself brought, however indirectly, by it."""
-    seen, number = set(), client.referrer_id or (client.referrer.id if client.referrer else None)
-    while number is not None and number not in seen:
-        if number == client.id:
-            raise OperationRefused(
-                _("A client cannot have been brought by itself, nor by one it brought."), field="referrer"
-            )
-        seen.add(number)
-        number = db.session.scalar(sa.select(Client.referrer_id).where(Client.id == number))
+    """Refuse a new referrer that is the client itself, or was itself brought, however indirectly, by it.
+
+    Whoever sets a referrer waits for whoever does so at the same time: each alone would see no circle.
+    """
+    number = _new_referrer(client)
+    if number is None or client.id is None:
+        return
+    hold_referrers()
+    if number == client.id or _was_brought_by(number, client.id):
+        raise OperationRefused(
+            _("A client cannot have been brought by itself, nor by one it brought."), field="referrer"
+        )
 
 
-def note_characterization(client: Client, *, by: Staff, now: datetime) -> None:
-    """Note who set the client's characterization, and when."""
-    client.characterization_by_id = by.id
-    client.characterization_at = now
+def is_in_a_circle(client: Client) -> bool:
+    """Whether the client was brought, however indirectly, by itself."""
+    return client.referrer_id is not None and _was_brought_by(client.referrer_id, client.id)
+
+
+def hold_referrers() -> None:
+    """Keep everybody else from setting referrers until the transaction ends. On SQLite there is one writer anyway."""
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(REFERRERS)))
+
+
+def _new_referrer(client: Client) -> int | None:
+    """The referrer that was set and not written yet, by its object or by its id; None for none."""
+    attributes = sa.inspect(client).attrs
+    if attributes.referrer.history.has_changes():
+        return client.referrer.id if client.referrer else None
+    return client.referrer_id if attributes.referrer_id.history.has_changes() else None
+
+
+def _was_brought_by(number: int, other: int) -> bool:
+    """Whether the client `number` was brought by `other`, or by one whom that one brought, and so on."""
+    first = sa.select(Client.referrer_id.label("id")).where(Client.id == number).cte(recursive=True)
+    chain = first.union(sa.select(Client.referrer_id).join(first, first.c.id == Client.id))
+    return bool(db.session.scalar(sa.select(sa.exists().where(chain.c.id == other))))
 
 
 def similar(

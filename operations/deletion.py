@@ -57,6 +57,17 @@ class Impact:
         return [line for count, line in said if count]
 
 
+def is_of_the_living(column: Any) -> sa.ColumnElement[bool]:
+    """Whether `column`, which names a client, names one that is not deleted; true where it names none.
+
+    It asks for each row that a list passes by, so that the cost of a page depends neither on how many clients are
+    deleted nor on how many there are.
+    """
+    living = sa.exists().where(Client.id == column, Client.deleted_at.is_(None)).correlate_except(Client)
+    is_given = all(not each.nullable for each in getattr(column, "property", column).columns)
+    return living if is_given else sa.or_(column.is_(None), living)
+
+
 def impact(clients: sa.Select[Any]) -> Impact:
     """Count what hangs on `clients`, a select of ids."""
 
@@ -84,7 +95,9 @@ def delete(*, clients: sa.Select[Any], now: datetime, bulk_change_id: int | None
     if bulk_change_id is not None:
         clients = audit.clients_of(bulk_change_id)
     users = sa.select(ClientUser.id).where(ClientUser.client_id.in_(clients))
-    rows_changed(sa.delete(Session).where(Session.client_user_id.in_(users)))
+    # The session of a login-as stays until its next request, which ends it and leads the staff member back.
+    theirs = sa.and_(Session.client_user_id.in_(users), Session.impersonation_id.is_(None))
+    rows_changed(sa.delete(Session).where(theirs))
     rows_changed(
         sa.update(MailingRecipient)
         .where(MailingRecipient.client_id.in_(clients), MailingRecipient.outcome == RecipientOutcome.QUEUED)
@@ -99,15 +112,36 @@ def delete(*, clients: sa.Select[Any], now: datetime, bulk_change_id: int | None
     )
 
 
+def delete_one(client: Client, *, now: datetime) -> None:
+    """As `delete`, of one client. Refused when somebody else has deleted it meanwhile."""
+    if not delete(clients=sa.select(Client.id).where(Client.id == client.id), now=now):
+        raise OperationRefused(_("This client is deleted already."))
+
+
 def restore(client: Client, *, now: datetime) -> None:
-    """Bring a deleted client back. Refused after thirty days."""
+    """Bring a deleted client back, and with it its logins. Refused after thirty days, and of one that was merged.
+
+    An erasing at the same moment either comes first, then this is refused, or finds the client restored.
+    """
+    db.session.refresh(client, with_for_update=True)
     if client.deleted_at is None:
         raise OperationRefused(_("This client is not deleted."))
+    if client.erased_at is not None:
+        raise OperationRefused(_("This client has been erased."))
+    if client.merged_into is not None:
+        into = client.merged_into.code_and_name
+        raise OperationRefused(_("This client was merged into %(name)s. Take the merging back instead.", name=into))
     if client.deleted_at + RESTORABLE <= now:
         raise OperationRefused(_("This client was deleted more than 30 days ago."))
     client.deleted_at = None
     audit.record("restore", module="clients", record_id=client.id, client_id=client.id)
     db.session.flush()
+
+
+def recently_deleted(*, now: datetime, limit: int = 200) -> list[Client]:
+    """The clients deleted in the last thirty days, the latest first; those that were erased left out."""
+    recent = sa.select(Client).where(Client.deleted_at > now - RESTORABLE, Client.erased_at.is_(None))
+    return list(db.session.scalars(recent.order_by(Client.deleted_at.desc()).limit(limit)))
 
 
 def _record_all(action: str, clients: sa.Select[Any], bulk_change_id: int | None) -> None:

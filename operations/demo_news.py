@@ -71,8 +71,9 @@ class News:
     def _ticket(self, subject: Subject) -> dict[str, Any]:
         ticket_id, staff_id = self._rows.new_id("tickets"), self._catalogue.staff["Manager"]
         heading, text = (_filled(words, subject) for words in NEWS[subject.language])
-        message = {"ticket_id": ticket_id, "staff_id": staff_id, "client_user_id": None, "text": text}
-        self._rows.add("ticket_messages", {**message, "is_internal": False, "created_at": self._sent_at})
+        message: dict[str, Any] = {"ticket_id": ticket_id, "staff_id": staff_id, "client_user_id": None, "text": text}
+        message |= {"client_id": subject.id, "is_internal": False, "created_at": self._sent_at}
+        self._rows.add("ticket_messages", message)
         return self._rows.add(
             "tickets",
             {

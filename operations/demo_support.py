@@ -117,6 +117,7 @@ class Support:
                 "ticket_messages",
                 {
                     "ticket_id": ticket_id,
+                    "client_id": subject.id,
                     "staff_id": staff_id if message.is_staff else None,
                     "client_user_id": None if message.is_staff else subject.owner_id,
                     "text": message.text,

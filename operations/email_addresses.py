@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
@@ -21,6 +22,16 @@ def parse(text: str, *, field: str = "email") -> str:
     if address is None:
         raise OperationRefused(_("This is no e-mail address."), field=field)
     return address
+
+
+def refuse_mixed(address: str, *, field: str = "email") -> None:
+    """Refuse an address in which letters of several alphabets stand together: it looks like another one."""
+    if any(len(_alphabets(part)) > 1 for part in re.split(r"[@.+_-]", address)):
+        raise OperationRefused(_("Letters of different alphabets stand together in this address."), field=field)
+
+
+def _alphabets(text: str) -> set[str]:
+    return {unicodedata.name(letter, "?").partition(" ")[0] for letter in text if letter.isalpha()}
 
 
 def normal(text: str) -> str | None:

@@ -86,8 +86,13 @@ def confirm(token: str, *, now: datetime) -> ClientUser | None:
         # Somebody else has confirmed the same address at the same time.
         return None
     if before:
-        _write(user, "email_changed", before, now, {"email": address})
+        tell_old(user, old=before, now=now)
     return user
+
+
+def tell_old(user: ClientUser, *, old: str, now: datetime) -> None:
+    """Tell the address that was the user's before of the one that is now."""
+    _write(user, "email_changed", old, now, {"email": user.email or ""})
 
 
 def _write(user: ClientUser, template: str, to: str, now: datetime, context: dict[str, Any]) -> None:

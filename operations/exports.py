@@ -21,7 +21,8 @@ from models import (
     Project,
     client_group_members,
 )
-from operations import bulk
+from operations import bulk, custom_fields, custom_values
+from operations.custom_fields import Definitions
 
 CHUNK = 1000
 BYTE_ORDER_MARK = "\ufeff"  # Without it spreadsheets take UTF-8 for something else.
@@ -48,7 +49,7 @@ _columns = (
         Client.verified_phone, Payer.postal_address, Payer.tax_id, Client.country, Client.language,
         Characterization.code.label("characterization"), Client.note, Client.referral_source,
         Consent.id.label("consent_id"), Consent.withdrawn_at, Client.registration_ip, Client.registered_at,
-        Client.deleted_at, Client.balance, Project.currency, Client.active_services,
+        Client.deleted_at, Client.balance, Project.currency, Client.active_services, Client.custom,
     )
     .join(Project, Project.id == Client.project_id)
     .join(Characterization, Characterization.id == Client.characterization_id)
@@ -70,14 +71,15 @@ def all_clients_csv() -> Iterator[str]:
 
 def clients_csv(clients: sa.Select[Any]) -> Iterator[str]:
     """The file in pieces, in the order of codes, however many rows; `clients` selects ids."""
+    custom = custom_fields.defined()
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(HEADINGS)
+    writer.writerow([*HEADINGS, *(field.code for field in custom)])
     yield BYTE_ORDER_MARK + _taken(buffer)
     last = 0
     while rows := _chunk(clients, last):
         groups = _groups([row.id for row in rows])
-        writer.writerows(_cells(row, groups.get(row.id, "")) for row in rows)
+        writer.writerows([*_cells(row, groups.get(row.id, "")), *_custom_cells(custom, row.custom)] for row in rows)
         yield _taken(buffer)
         last = rows[-1].id
 
@@ -110,6 +112,15 @@ def _cells(row: Any, groups: str) -> list[Any]:
         "closed" if row.deleted_at else "active",
     ]  # fmt: skip
     return [row.id, *map(harmless, texts), row.balance, row.currency, row.active_services]
+
+
+def _custom_cells(fields: Definitions, values: dict[str, Any]) -> list[str]:
+    """Numbers and days as they are kept, which no spreadsheet runs; texts so that none does."""
+    return [
+        text if field.type in custom_fields.RANGES else harmless(text)
+        for field in fields
+        for text in (custom_values.typed(values.get(field.code)),)
+    ]
 
 
 def _consent(row: Any) -> str:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from flask_babel import format_date, get_timezone
 from flask_babel import gettext as _
 
-from extensions import LabelledEnum, db
+from extensions import LabelledEnum, db, now
 
 LARGEST_ID = 2**31 - 1
 LONGEST_TEXT = 200
@@ -173,16 +173,54 @@ class Day(Filter):
     def condition(self, value: date) -> Condition:
         if isinstance(self.column.type, sa.Date):
             return sa.and_(self.column <= value if self.upper else self.column >= value)
-        start = _midnight(value + timedelta(days=1) if self.upper else value)
+        start = midnight(value + timedelta(days=1) if self.upper else value)
         return sa.and_(self.column < start if self.upper else self.column >= start)
 
     def shown(self, value: date) -> str:
         return format_date(value, "dd.MM.yyyy")
 
 
-def _midnight(day: date) -> datetime:
+def today() -> date:
+    """The day it is for the reader."""
+    return day_of(now())
+
+
+def day_of(moment: datetime) -> date:
+    """The day that it is at that moment where the reader is."""
+    return moment.astimezone(get_timezone() or UTC).date()
+
+
+class Moment(Day):
+    """A day, or a minute of one (`2026-03-01T14:30`), in the viewer's time zone. `upper` includes it."""
+
+    kind = "moment"
+
+    def clean(self, text: str) -> date:
+        if len(text) == 10:
+            return super().clean(text)
+        found = datetime.fromisoformat(text)
+        if not 1900 <= found.year <= 9000 or len(text) != 16 or found.tzinfo is not None:
+            raise ValueError(text)
+        return found
+
+    def condition(self, value: date) -> Condition:
+        if not isinstance(value, datetime):
+            return super().condition(value)
+        start = _in_utc(value + timedelta(minutes=1) if self.upper else value)
+        return sa.and_(self.column < start if self.upper else self.column >= start)
+
+    def shown(self, value: date) -> str:
+        return f"{value:%d.%m.%Y %H:%M}" if isinstance(value, datetime) else super().shown(value)
+
+
+def midnight(day: date) -> datetime:
+    """The beginning of `day` in the viewer's time zone."""
+    return _in_utc(datetime(day.year, day.month, day.day))  # noqa: DTZ001  Its zone is the viewer's.
+
+
+def _in_utc(local: datetime) -> datetime:
+    """A time of the viewer's clock in UTC."""
     zone = get_timezone() or UTC
-    local = datetime(day.year, day.month, day.day)  # noqa: DTZ001  Its zone is given in the next line.
     aware = zone.localize(local) if hasattr(zone, "localize") else local.replace(tzinfo=zone)
     return aware.astimezone(UTC)
 

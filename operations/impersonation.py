@@ -210,6 +210,13 @@ def end_with_session(staff_session_id: int, *, now: datetime) -> None:
     _forget_sessions([each.id for each in stays])
 
 
+def end_as(user: ClientUser, *, why: str, now: datetime) -> None:
+    """End the stays in the panel as `user`; each leaves at its next request."""
+    mine = sa.select(Impersonation).where(Impersonation.client_user_id == user.id, Impersonation.ended_at.is_(None))
+    for each in db.session.scalars(mine).all():
+        force_end(each, why=why, now=now)
+
+
 def end_expired(*, now: datetime) -> int:
     """End all stays whose time is over, with their sessions; returns how many."""
     due = sa.select(Impersonation).where(Impersonation.ended_at.is_(None), Impersonation.expires_at <= now)

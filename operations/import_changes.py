@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models import LegalStatus
-from operations import phones
+from operations import custom_fields, custom_values, phones
 from operations.import_messages import ACTIVE, CLOSED, NO, YES
 from operations.import_rows import Incoming
 
@@ -55,6 +55,8 @@ def compare(old: Any, row: Incoming, *, here: Here) -> Change:
     _compare_columns(change)
     _compare_payer(change)
     _compare_sets(change, here)
+    if row.custom:
+        _compare_custom(change)
     return change
 
 
@@ -136,6 +138,16 @@ def _compare_sets(change: Change, here: Here) -> None:
     if row.is_closed:
         change.note("status", ACTIVE, CLOSED)
         change.closes = True
+
+
+def _compare_custom(change: Change) -> None:
+    old, new = change.old.custom or {}, change.row.custom
+    different = [code for code, value in new.items() if old.get(code) != value]
+    for code in different:
+        name = f"{custom_fields.PREFIX}{code}"
+        change.note(name, custom_values.typed(old.get(code)), custom_values.typed(new[code]))
+    if different:
+        change.client["custom"] = {**old, **new}
 
 
 def _set(change: Change, name: str, old: Any, new: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -124,8 +124,11 @@ class Sheet:
             return sum(block.count(b"\n") for block in iter(partial(file.read, BLOCK), b"")) + 1
 
 
-def open_sheet(path: Path) -> Sheet:
-    """Recognise encoding, delimiter and format; raises BrokenFile where that cannot be done."""
+def open_sheet(path: Path, *, more: Mapping[str, tuple[str, ...]] | None = None) -> Sheet:
+    """Recognise encoding, delimiter and format; raises BrokenFile where that cannot be done.
+
+    `more` are fields that only this desk has, with their headings; a heading that every desk knows is not theirs.
+    """
     encoding = _encoding(path)
     with _open(path, encoding) as text:
         first = text.readline(csv.field_size_limit())
@@ -134,7 +137,9 @@ def open_sheet(path: Path) -> Sheet:
         raise BrokenFile(1, _("There are no headings here that this import knows."))
     format_ = _format(set(headings))
     fields = HEADINGS | (OWN_HEADINGS if format_ == "clientdesk" else {})
-    columns = {name: _places(headings, names) for name, names in fields.items()}
+    known = {name for names in fields.values() for name in names}
+    own = {name: tuple(each for each in names if each not in known) for name, names in (more or {}).items()}
+    columns = {name: _places(headings, names) for name, names in (fields | own).items()}
     sheet = Sheet(path, encoding, delimiter, format_, len(headings), {k: v for k, v in columns.items() if v})
     _require_columns(sheet)
     return sheet

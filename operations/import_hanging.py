@@ -15,6 +15,7 @@ from models import (
     Act,
     AuditEvent,
     Client,
+    ClientMerge,
     ClientNote,
     ClientUser,
     Discount,
@@ -39,7 +40,7 @@ SHOWN = 50
 CHANGED_MODULES = ("clients", "users", "payers", "accounts")
 # These events of the clients' own change nothing that a removal would lose: a deleted client may go too. Logins have
 # reasons of their own.
-HARMLESS = ("import", "undo_import", "delete", "restore")
+HARMLESS = ("import", "undo_import", "delete", "restore", "case_file")
 LABELS = {
     "services": _l("Services"),
     "tickets": _l("Tickets"),
@@ -56,6 +57,7 @@ LABELS = {
     "logins": _l("A user has logged in"),
     "login_as": _l("Staff have logged in as the client"),
     "referred": _l("Brought another client"),
+    "merged": _l("Merged with another client"),
     "imported": _l("Changed by another import, which has to be taken back first"),
     "edited": _l("Changed since"),
 }
@@ -132,6 +134,8 @@ def _held(batch: ImportBatch) -> Sequence[sa.Select[Any]]:
         held("logins", ClientUser.client_id, ClientUser.last_login_at.is_not(None)),
         held("login_as", Impersonation.client_id),
         held("referred", Client.referrer_id, Client.id.not_in(made)),
+        held("merged", ClientMerge.kept_id, ClientMerge.undone_at.is_(None)),
+        held("merged", ClientMerge.merged_id, ClientMerge.undone_at.is_(None)),
         held("imported", ImportChange.client_id, *_by_another(batch)),
         held("edited", AuditEvent.client_id, *_changed()),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _l
 
 from models import Language, LegalStatus
-from operations import countries
+from operations import countries, custom_fields, custom_values
 
 Message = tuple[str, dict[str, Any]]
 
@@ -39,6 +39,11 @@ REASONS: dict[str, Any] = {
     "ip_wrong": _l("«%(value)s» is no internet address"),
     "control": _l("in %(field)s there is a character that cannot be shown"),
     "too_long": _l("%(field)s is longer than %(limit)s characters"),
+    "custom_number": _l("«%(value)s» in %(field)s is no number of at most 12 digits, and 6 after the point"),
+    "custom_date": _l("«%(value)s» in %(field)s is no date; the form 2024-03-12 is understood"),
+    "custom_choice": _l("«%(value)s» in %(field)s is none of the choices"),
+    "custom_yes_no": _l("«%(value)s» in %(field)s is neither yes nor no"),
+    "custom_missing": _l("%(field)s is required of new clients, and empty"),
 }
 
 # What should be known of a line that is all right.
@@ -89,11 +94,14 @@ def in_words(message: Message | list[Any]) -> str:
 
 
 def field_name(field: str) -> str:
-    return str(FIELDS.get(field, field))
+    custom = custom_fields.named(field)
+    return custom.label if custom else str(FIELDS.get(field, field))
 
 
 def value_in_words(field: str, value: str) -> str:
     """A value of a field as people read it."""
+    if custom := custom_fields.named(field):
+        return custom_values.shown_as_typed(custom, value)
     if field == "legal_status":
         return str(LegalStatus(value).label)
     if field == "country":

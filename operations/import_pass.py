@@ -97,7 +97,7 @@ class Pass:
         known = known_clients(
             self._connection, rows, source=self._source, is_own=self._is_own, lock=self._writer is not None
         )
-        new = [row for row in rows if row.key not in known]
+        new = self._complete([row for row in rows if row.key not in known], lines)
         self._prepare(new)
         changes = self._changes([row for row in rows if row.key in known], known)
         for row in new:
@@ -126,6 +126,13 @@ class Pass:
                 reason = ("key_again", {"key": row.key, "line": first[row.key]})
                 lines[row.line] = Line(row.line, REFUSED, row.key, row.name, [reason])
         return [row for row in rows if first[row.key] == row.line]
+
+    def _complete(self, new: list[Incoming], lines: dict[int, Line]) -> list[Incoming]:
+        """The new clients that have all that is required of them; the others are refused."""
+        for row in new:
+            if reasons := self._reader.missing_in(row):
+                lines[row.line] = Line(row.line, REFUSED, row.key, row.name, reasons)
+        return [row for row in new if row.line not in lines]
 
     def _prepare(self, new: list[Incoming]) -> None:
         """Settle what must be unique: the addresses and usernames of new clients' owners."""

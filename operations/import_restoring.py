@@ -12,14 +12,14 @@ import sqlalchemy as sa
 
 from extensions import UTCDateTime, db
 from models import Client, ClientUser, Consent, ImportBatch, ImportChange, Payer, client_group_members
-from operations import audit, bulk
-from operations.import_keeping import CLIENT, CLOSED, CONSENT, GROUPS, IDS, PAYER, USER
+from operations import audit, bulk, custom_fields, custom_values
+from operations.import_keeping import CLIENT, CLOSED, CONSENT, CUSTOM, GROUPS, IDS, PAYER, USER
 from operations.import_matching import NEWS, taken
 
 SLICE = 500
 MODELS: dict[str, Any] = {CLIENT: Client, USER: ClientUser, PAYER: Payer}
 # What is kept beside a column that people know, and goes back with it.
-COMPANIONS = frozenset({"characterization_at", "characterization_by_id"})
+COMPANIONS = frozenset({"characterization_at", "characterization_by_id", "characterization_reason"})
 # Columns that people know by the name of an import's field.
 FIELDS = {"full_name": "contact_person", "postal_address": "address", "characterization_id": "characterization"}
 
@@ -126,19 +126,32 @@ def _plan_table(plan: Restoration, table: str, change: Any, current: dict[int, d
     if row is None:
         plan.kept.update({FIELDS.get(column, column): "gone" for column in before})
         return
-    same = {column for column in before if audit.plain(row[column]) == after[column]}
+    row = row | custom_values.by_name(row.get(CUSTOM) or {})
+    same = {column for column in before if audit.plain(row.get(column)) == after[column]}
     if not COMPANIONS & set(before) <= same:
         same.discard("characterization_id")
     if "characterization_id" not in same:
         same -= COMPANIONS
     plan.ids[table] = id_
-    plan.values[table] = {column: _value(table, column, before[column]) for column in same}
+    plan.values[table] = _values(table, {column: before[column] for column in same}, row)
     for column in before.keys() - COMPANIONS:
         name = FIELDS.get(column, column)
         if column not in same:
             plan.kept.setdefault(name, "changed")
         else:
             plan.note(column if table == CLIENT else f"{table}.{column}", after[column], before[column])
+    if "characterization_id" in same and before.get("characterization_reason"):
+        plan.note("characterization_reason", "", before["characterization_reason"])
+
+
+def _values(table: str, kept: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Kept values as the columns take them; custom values stand in one, among those that stay."""
+    names = {column for column in kept if column.startswith(custom_fields.PREFIX)}
+    values = {column: _value(table, column, kept[column]) for column in kept.keys() - names}
+    if names:
+        old = {name.removeprefix(custom_fields.PREFIX): kept[name] for name in names}
+        values[CUSTOM] = {code: value for code, value in {**row[CUSTOM], **old}.items() if value is not None}
+    return values
 
 
 def _value(table: str, column: str, kept: Any) -> Any:

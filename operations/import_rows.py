@@ -6,12 +6,15 @@ import html
 import ipaddress
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from models import Language, LegalStatus
-from operations import countries, email_addresses, phones
+from operations import countries, custom_fields, custom_values, email_addresses, import_dates, phones
+from operations.custom_fields import Definitions
 from operations.import_formats import Sheet
 from operations.import_messages import Message
 
@@ -32,8 +35,9 @@ LANGUAGES = {
     "ru": Language.RU, "rus": Language.RU, "russian": Language.RU, "русский": Language.RU,
 }  # fmt: skip
 ADDRESS = ("address1", "address2", "city", "state", "postcode")
-YES = frozenset({"1", "yes", "y", "true", "on", "да"})
-NO = frozenset({"0", "no", "n", "false", "off", "нет"})
+YES, NO = custom_values.YES, custom_values.NO
+# What rows have whose file has no custom fields: one object for all, which is written into words once.
+NOTHING: Mapping[str, Any] = {}
 CLOSED = {"": False, "active": False, "inactive": False, "suspended": False,
           "closed": True, "canceled": True, "cancelled": True, "deleted": True}  # fmt: skip
 LEGAL_STATUSES = frozenset(status.value for status in LegalStatus)
@@ -69,6 +73,7 @@ class Incoming:
     verified_phone: str = ""
     characterization: str = ""
     registration_ip: str = ""
+    custom: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     said: frozenset[str] = frozenset()
     user_email: str | None = None
     remarks: list[Message] = field(default_factory=list)
@@ -86,10 +91,12 @@ class RowReader:
     """Reads the rows of one sheet.
 
     `country` (alpha-2, or '') is that of rows which name none, `language` that of rows which name none that
-    is offered.
+    is offered. `custom` are the custom fields there are; those that the sheet has no column of say nothing.
     """
 
-    def __init__(self, sheet: Sheet, *, country: str, language: Language, now: datetime) -> None:
+    def __init__(
+        self, sheet: Sheet, *, country: str, language: Language, now: datetime, custom: Definitions = ()
+    ) -> None:
         self._sheet = sheet
         self._columns = sheet.columns
         self._country = country
@@ -97,6 +104,7 @@ class RowReader:
         self._latest = now + timedelta(days=1)
         self._unescape = sheet.format == "whmcs"
         self._is_own = sheet.format == "clientdesk"
+        self._custom = [one for one in custom if one.name in sheet.columns]
         self._order: bool | object | None = UNKNOWN
         # Where each field stands, with what its cells were cleaned to: most come again and again.
         self._places: list[tuple[str, int, dict[str, str]]] = [
@@ -119,6 +127,8 @@ class RowReader:
         self._read_rest(row)
         if self._is_own:
             self._read_own(row)
+        if self._custom:
+            self._read_custom(row)
         if self._reasons:
             raise RowRefused(self._reasons)
         return row
@@ -214,8 +224,8 @@ class RowReader:
             text = self._cells[place].strip()
             if not text or text.startswith("0000-00-00"):
                 continue
-            slashed = SLASHED.fullmatch(text) if "/" in text else None
-            moment = _slashed(slashed, self._day_comes_first()) if slashed else _moment(text)
+            slashed = import_dates.SLASHED.fullmatch(text) if "/" in text else None
+            moment = import_dates.slashed(slashed, self._day_comes_first()) if slashed else import_dates.moment(text)
             if moment is None:
                 self._refuse("date_ambiguous" if slashed else "date_wrong", value=text[:40])
             elif not EARLIEST <= moment <= self._latest:
@@ -226,7 +236,7 @@ class RowReader:
     def _day_comes_first(self) -> bool | None:
         """Which way the file writes its days, found out once by those that can be read in one way only."""
         if self._order is UNKNOWN:
-            self._order = _order_of(self._sheet)
+            self._order = import_dates.order_of(self._sheet)
         return self._order  # type: ignore[return-value]
 
     def _consent(self) -> bool | None:
@@ -268,6 +278,35 @@ class RowReader:
         if address := self._text("registration_ip"):
             row.registration_ip = _ip(address) or self._refuse("ip_wrong", value=address[:80])
 
+    def _read_custom(self, row: Incoming) -> None:
+        found = {}
+        for one in self._custom:
+            text = self._text(one.name)
+            try:
+                value = custom_values.read(one, text) if text else None
+            except custom_values.NoValue as fault:
+                self._refuse_value(one.name, text, fault.code)
+            else:
+                if value is not None:
+                    found[one.code] = value
+        row.custom = found or NOTHING
+
+    def _refuse_value(self, name: str, text: str, code: str) -> None:
+        if code == "long":
+            self._too_long(name)
+        elif code == "control":
+            self._refuse("control", field=name)
+        else:
+            self._refuse(f"custom_{code}", value=text[:80], field=name)
+
+    def missing_in(self, row: Incoming) -> list[Message]:
+        """The required custom fields that the sheet has a column of and a new client's row leaves empty."""
+        return [
+            ("custom_missing", {"field": one.name})
+            for one in self._custom
+            if one.is_required and one.code not in row.custom
+        ]
+
     def _text(self, name: str) -> str:
         return self._texts.get(name, "")
 
@@ -305,17 +344,21 @@ class RowReader:
         if not text.isprintable() and FORBIDDEN.search(text):
             self._refuse("control", field=name)
         text = text.replace("\r\n", "\n").strip() if name == "note" else " ".join(text.split())
-        if len(text) > LIMITS.get(name, 200):
+        if len(text) > _limit(name):
             self._too_long(name)
         return text
 
     def _too_long(self, name: str) -> None:
-        self._refuse("too_long", field=name, limit=LIMITS.get(name, 200))
+        self._refuse("too_long", field=name, limit=_limit(name))
 
     def _refuse(self, code: str, **values: str | int) -> str:
         if (code, values) not in self._reasons:
             self._reasons.append((code, values))
         return ""
+
+
+def _limit(name: str) -> int:
+    return custom_values.LONGEST_TEXT if name.startswith(custom_fields.PREFIX) else LIMITS.get(name, 200)
 
 
 def _is_clean(text: str) -> bool:
@@ -336,44 +379,6 @@ _SAID = {
     for language in (True, False)
     for country in (True, False)
 }
-SLASHED = re.compile(r"(\d\d?)/(\d\d?)/(\d{4})(?: .*)?", re.ASCII)
-DOTTED = re.compile(r"(\d\d?)\.(\d\d?)\.(\d{4})(?: (\d\d?):(\d\d)(?::(\d\d))?)?", re.ASCII)
-
-
-@lru_cache(maxsize=4096)
-def _moment(text: str) -> datetime | None:
-    """The instant that `text` names; a time without a zone is one in UTC, a day its first minute."""
-    try:
-        if found := DOTTED.fullmatch(text):
-            day, month, year, hour, minute, second = (int(part or 0) for part in found.groups())
-            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _slashed(found: re.Match[str], day_comes_first: bool | None) -> datetime | None:
-    first, second, year = (int(part) for part in found.groups())
-    if day_comes_first is None and first != second:
-        return None
-    day, month = (first, second) if day_comes_first else (second, first)
-    try:
-        return datetime(year, month, day, tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _order_of(sheet: Sheet) -> bool | None:
-    """Whether the sheet's slashed dates begin with the day; None where they say neither or both."""
-    day_first = month_first = False
-    for _line, cells in sheet.rows():
-        for place in sheet.columns["registered_at"]:
-            found = SLASHED.fullmatch(cells[place].strip()) if place < len(cells) else None
-            if found:
-                day_first |= int(found[1]) > 12
-                month_first |= int(found[2]) > 12
-    return day_first if day_first != month_first else None
 
 
 @lru_cache(maxsize=1024)

@@ -40,7 +40,7 @@ CLIENT_COLUMNS = (
     "id", "project_id", "name", "legal_status", "company_name", "contact_person", "email", "country",
     "language", "verified_phone", "note", "referral_source", "characterization_id", "registered_at",
     "registration_ip", "external_id", "external_source", "import_batch_id", "deleted_at",
-    "owner_username", "usernames",
+    "owner_username", "usernames", "custom",
 )  # fmt: skip
 USER_COLUMNS = (
     "id", "client_id", "username", "password_hash", "full_name", "email", "phone", "language",
@@ -129,6 +129,8 @@ class Writer:
             if "characterization_id" in change.client:
                 change.client["characterization_at"] = self._now
                 change.client["characterization_by_id"] = self._staff and self._staff.id
+                # The reason was for the one before.
+                change.client["characterization_reason"] = ""
         self._update(Client, [(change.old.id, change.client) for change in changes])
         self._update(ClientUser, [(change.old.user_id, change.user) for change in changes])
         self._update(Payer, [(change.old.payer_id, change.payer) for change in changes])
@@ -167,7 +169,7 @@ class Writer:
             row.email, row.country, row.language, row.verified_phone, row.note, row.referral_source,
             self._characterizations.get(row.characterization.lower(), self._ordinary),
             row.registered_at or self._now, row.registration_ip, row.key, self._source, self._batch_id,
-            self._now if row.is_closed else None, username, username,
+            self._now if row.is_closed else None, username, username, row.custom,
         )  # fmt: skip
 
     def _user(self, row: Incoming, client_id: int, id_: int, username: str) -> bulk.Row:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import joinedload
 from extensions import db
 from extensions import now as current_time
 from models import Characterization, ImportBatch, Project, Staff
-from operations import audit, bulk, countries, import_aside, import_files, import_report
+from operations import audit, bulk, countries, custom_fields, import_aside, import_files, import_report
 from operations.errors import OperationRefused
 from operations.import_aside import Aside
 from operations.import_formats import Sheet, open_sheet
@@ -81,7 +81,7 @@ def rehearse(
         created_at=now, staff_id=by.id if by else None, project_id=wish.project.id if wish.project else None,
     )  # fmt: skip
     try:
-        sheet = open_sheet(import_files.upload(batch, directory))
+        sheet = _sheet(import_files.upload(batch, directory))
         batch.source = _source(wish, sheet)
         with _reading() as connection:
             lines = _pass(sheet, batch.source, wish, connection, now).lines()
@@ -113,12 +113,16 @@ def confirm(batch: ImportBatch, *, skip_bad: bool, now: datetime, directory: Pat
     country = import_report.country_of(report)
     project = db.session.get(Project, batch.project_id) if batch.project_id else None
     return _carry_out(
-        open_sheet(import_files.upload(batch, directory)),
+        _sheet(import_files.upload(batch, directory)),
         batch,
         Wish(project, batch.source, country),
         skip_bad=skip_bad,
         keep=lambda lines: import_report.write(report, lines, country=country),
     )
+
+
+def _sheet(path: Path) -> Sheet:
+    return open_sheet(path, more={one.name: one.headings for one in custom_fields.defined()})
 
 
 def _claim(batch: ImportBatch, now: datetime) -> None:
@@ -178,7 +182,9 @@ def _pass(
     return Pass(
         sheet,
         connection=connection,
-        reader=RowReader(sheet, country=wish.country, language=project.default_language, now=now),
+        reader=RowReader(
+            sheet, country=wish.country, language=project.default_language, now=now, custom=custom_fields.defined()
+        ),
         source=source,
         projects=None if wish.project else {each.name.lower() for each in _projects()},
         writer=writer,
@@ -318,13 +324,13 @@ def run_command(
 
 
 def _dry_run(path: Path, wish: Wish, echo: Callable[[str], Any]) -> dict[str, int]:
-    sheet = open_sheet(path)
+    sheet = _sheet(path)
     with _reading() as connection:
         return _said(_pass(sheet, _source(wish, sheet), wish, connection, current_time()).lines(), echo)
 
 
 def _run(path: Path, wish: Wish, skip_bad: bool, echo: Callable[[str], Any]) -> dict[str, int]:
-    sheet, now = open_sheet(path), current_time()
+    sheet, now = _sheet(path), current_time()
     batch = ImportBatch(
         file_name=import_files.plain_name(path.name), digest=import_files.digest_of(path),
         source=_source(wish, sheet),

@@ -37,6 +37,16 @@ def has_key(column: Any, key: str) -> sa.ColumnElement[bool]:
     return sa.func.json_type(column, f"$.{key}").is_not(None)
 
 
+def has_value(column: Any, text: str) -> sa.ColumnElement[bool]:
+    """Whether one of the object's values, as text, has that part in it, blind to case; `text` is in lower case."""
+    if is_postgresql():
+        items = sa.func.jsonb_each_text(sa.type_coerce(column, JSONDocument)).table_valued("key", "value")
+        return sa.exists(sa.select(items.c.key).where(sa.func.lower(items.c.value).contains(text, autoescape=True)))
+    items = sa.func.json_tree(column).table_valued("atom")
+    value = sa.cast(items.c.atom, sa.Text)
+    return sa.exists(sa.select(items.c.atom).where(sa.func.lower(value).contains(text, autoescape=True)))
+
+
 def holds(column: Any, key: str, number: int) -> sa.ColumnElement[bool]:
     """Whether the list of numbers by that name has `number` in it; a list that is not there has not."""
     if is_postgresql():

@@ -142,9 +142,9 @@ def _open_tickets(mailing: Mailing, now: datetime) -> int:
             to = Addressee._make((*row[1:], str(row[0]), staff_name, panel_url))
             subject, text = subjects[to.language].for_(to), texts[to.language].for_(to)
             opened.append((ticket_id, to.client_id, subject, new_reference(), *of_all_tickets.values()))
-            written.append((ticket_id, text, *of_all_messages.values()))
+            written.append((ticket_id, to.client_id, text, *of_all_messages.values()))
         bulk.insert(connection, tickets, ("id", "client_id", "subject", "reference", *of_all_tickets), opened)
-        bulk.insert(connection, messages, ("ticket_id", "text", *of_all_messages), written)
+        bulk.insert(connection, messages, ("ticket_id", "client_id", "text", *of_all_messages), written)
         count += len(chunk)
     return count
 

@@ -88,13 +88,18 @@ def send(*, name: str, ip: str, now: datetime) -> None:
     user = _find(wanted)
     if user is None or not address_of(user) or asked_before >= REQUESTS_PER_NAME:
         return
-    granted = grant(user, purpose="reset", now=now)
-    minutes = int(LIFETIMES["reset"].total_seconds() // 60)
     try:
-        _write(user, "reset_password", now, {"granted": granted, "minutes": minutes})
+        send_to(user, now=now)
     except OperationRefused:
         # An address that is none gets no letter, and the answer stays the same.
         return
+
+
+def send_to(user: ClientUser, *, now: datetime) -> None:
+    """Queue the letter with a link for this user. Refuses an address that is none."""
+    granted = grant(user, purpose="reset", now=now)
+    minutes = int(LIFETIMES["reset"].total_seconds() // 60)
+    _write(user, "reset_password", now, {"granted": granted, "minutes": minutes})
 
 
 def set_password(token: str, password: str, *, now: datetime) -> ClientUser | None:
@@ -115,7 +120,7 @@ def change(user: ClientUser, password: str, *, now: datetime, action: str = "pas
     actor = audit.current_actor()
     by = actor if actor.client_user_id else audit.actor_of(None, user, ip=actor.ip, request_id=actor.request_id)
     audit.record(action, module="users", record_id=user.id, client_id=user.client_id, by=by)
-    _tell(user, now)
+    tell(user, "password_changed", now=now)
 
 
 def address_of(user: ClientUser) -> str:
@@ -123,9 +128,10 @@ def address_of(user: ClientUser) -> str:
     return user.email or (user.client.email if user.is_owner else "")
 
 
-def _tell(user: ClientUser, now: datetime) -> None:
+def tell(user: ClientUser, template: str, *, now: datetime) -> None:
+    """Queue a letter about the user's login."""
     try:
-        _write(user, "password_changed", now, {})
+        _write(user, template, now, {})
     except OperationRefused:
         # Who has no address, or one that is none, cannot be told.
         return

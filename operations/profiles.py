@@ -97,7 +97,13 @@ def visits_of(user: ClientUser) -> list[Visit]:
     """The latest logins as the user, newest first, those of staff in his place among them."""
     logins = db.session.scalars(
         sa.select(AuditEvent)
-        .where(AuditEvent.module == "users", AuditEvent.record_id == user.id, AuditEvent.action == "login")
+        .where(
+            AuditEvent.module == "users",
+            AuditEvent.record_id == user.id,
+            AuditEvent.action == "login",
+            # SQLite may have given him the number of one who was removed.
+            AuditEvent.at >= user.created_at,
+        )
         .order_by(AuditEvent.id.desc())
         .limit(HISTORY)
     )

@@ -18,7 +18,7 @@ from sqlalchemy.orm import joinedload
 
 from extensions import UTCDateTime, db, plain_rows, rows_changed
 from models import Client, SavedFilter, SavedFilterMember, SavedFilterState, Staff, saved_filter_watches
-from operations import client_filters
+from operations import client_filters, custom_fields
 from operations.bulk import among
 from operations.errors import OperationRefused
 from operations.filters import Asked
@@ -193,7 +193,10 @@ def understood(saved: SavedFilter) -> Asked:
 
 
 def is_understood(parameters: Mapping[str, str], choices: Mapping[str, Sequence[tuple[str, str]]]) -> bool:
-    """Whether all records that `parameters` name are among `choices`, without a statement for each."""
+    """Whether all records that `parameters` name are among `choices`, without a statement for each; so for fields."""
+    custom = {key: text for key, text in parameters.items() if key.startswith(custom_fields.PREFIX)}
+    if custom and client_filters.understand(custom.items()).misunderstood:
+        return False
     return all(
         text in {value for value, _label in choices[key]} for key, text in parameters.items() if key in choices
     )  # fmt: skip

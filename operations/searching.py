@@ -15,7 +15,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy.orm import joinedload
 
 from extensions import db
-from models import Client, ClientUser, Invoice, Payer, Payment, Service, Staff, Ticket
+from models import Characterization, Client, ClientUser, Invoice, Payer, Payment, Service, Staff, Ticket
 from operations import client_filters, filters, sides
 from operations.client_filters import TRIPLE
 from operations.filters import Condition, Part
@@ -36,11 +36,12 @@ INDEXED: dict[Any, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Hit:
-    """One record: its code, what it is called, and whose it is."""
+    """One record: its code, what it is called, and whose it is; of a client, how it is characterized."""
 
     id: int
     label: str
     note: str
+    characterization: Characterization | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,10 @@ def _matches(model: Any, names: Iterable[str], value: str) -> Any:
 
 def _group(kind: Kind, text: str, scope: int | None) -> Group:
     rows = {row.id: row for row in [*_by_code(kind, text, scope), *_by_words(kind, text, scope)]}
-    hits = [Hit(row.id, kind.shown(row), _note(kind, row)) for row in list(rows.values())[:SHOWN]]
+    hits = [
+        Hit(row.id, kind.shown(row), _note(kind, row), row.characterization if kind.model is Client else None)
+        for row in list(rows.values())[:SHOWN]
+    ]
     return Group(kind.module, hits, has_more=len(rows) > SHOWN)
 
 
@@ -129,7 +133,9 @@ def _by_words(kind: Kind, text: str, scope: int | None) -> list[Any]:
 def _visible(model: Any, scope: int | None) -> Any:
     """Rows of clients that are not deleted, with their client."""
     statement = sa.select(model).where(Client.deleted_at.is_(None))
-    if model is not Client:
+    if model is Client:
+        statement = statement.options(joinedload(Client.characterization))
+    else:
         statement = statement.join(model.client).options(joinedload(model.client))
     return statement if scope is None else statement.where(Client.id == scope)
 

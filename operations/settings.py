@@ -52,6 +52,10 @@ KINDS: dict[str, Kind] = {
     kind.code: kind
     for kind in (
         Kind("provider_name", _l("Name of the provider"), _l("Shown to staff and clients, on the login pages too."), "Clientdesk"),
+        Kind("provider_company", _l("Company"), _l("The provider's name in full, as documents have it."), ""),
+        Kind("provider_address", _l("Address of the company"), _l("Stands on documents."), ""),
+        Kind("provider_numbers", _l("Numbers of the company"), _l("Tax and registration numbers, as they stand on documents."), ""),
+        Kind("provider_contacts", _l("Contacts of the company"), _l("Phone and e-mail, as they stand on documents."), ""),
         Kind("recall_minutes", _l("Minutes to call a mailing back"), _l("How long a mailing waits before it starts; the form can change it for one mailing."), 5, 0, 1440),
         Kind("impersonation_minutes", _l("Minutes in a client's panel"), _l("After so long a stay in a client's panel ends by itself."), 60, 1, 720),
         Switch("impersonation_enabled", _l("Logging in as a client"), _l("Switched off, nobody can, and whoever is in a client's panel is out at the next click."), True),

@@ -104,6 +104,18 @@ def from_few(column: Any, rows: sa.Select[Any]) -> sa.ColumnElement[bool]:
     return sa.and_(column.in_(rows))
 
 
+def part_of_row(column: Any, value: str) -> sa.ColumnElement[bool]:
+    """Whether `value` is part of the column in one row, blind to case; for SQLite.
+
+    Its own LIKE is blind to the case of Latin letters, and asks nothing of Python for each row. Two letters beyond
+    them have a Latin one in lower case: the sign of the Kelvin, and the capital i with a dot, whose dot follows.
+    """
+    plain = value.lower()
+    if plain.isascii() and "k" not in plain and not plain.endswith("i"):
+        return sa.and_(column.contains(value, autoescape=True))
+    return sa.func.lower(column).contains(value.lower(), autoescape=True)
+
+
 def are_few(rows: sa.Select[Any], most: int = FEW, *, question: Hashable) -> bool:
     """Whether `rows` has no more than `most` rows; looks at no more than that.
 
@@ -119,6 +131,14 @@ def are_few(rows: sa.Select[Any], most: int = FEW, *, question: Hashable) -> boo
         _answers.clear()
     _answers[asked] = (time.monotonic() + SECONDS_KEPT, answer)
     return answer
+
+
+def among(column: Any, rows: sa.Select[Any], in_row: Any, question: Hashable) -> sa.ColumnElement[bool]:
+    """Whether `column` is among `rows`, found from the smaller side; `in_row` says the same of one row."""
+    if are_few(rows, question=question):
+        return from_few(column, rows)
+    found: sa.ColumnElement[bool] = column.in_(rows)
+    return found if knows_itself() else by_order(in_row, found)
 
 
 MOST_KEPT, SECONDS_KEPT = 2_000, 60

@@ -49,7 +49,7 @@ def create(*, username: str, password: str, role: Role, full_name: str = "", ema
 def set_password(person: Staff | ClientUser, password: str, *, for_one_use: bool = False) -> None:
     """Set a password and end all sessions of its owner. Refuses one that breaks the rules."""
     is_staff = isinstance(person, Staff)
-    passwords.refuse_weak(password, staff=is_staff, banned=(person.username, person.full_name))
+    passwords.refuse_weak(password, staff=is_staff, banned=names_of(person))
     person.password_hash = passwords.hash_password(password)
     person.must_change_password = for_one_use
     db.session.flush()
@@ -57,6 +57,15 @@ def set_password(person: Staff | ClientUser, password: str, *, for_one_use: bool
         authentication.end_sessions(staff_id=person.id)
     else:
         authentication.end_sessions(client_user_id=person.id)
+
+
+def names_of(person: Staff | ClientUser) -> tuple[str, ...]:
+    """The names that a person's password must not be: his own, his client's and the project's."""
+    own = (person.username or "", person.full_name or "", person.email or "")
+    if isinstance(person, Staff):
+        return own
+    client = person.client
+    return (*own, client.name, client.company_name, client.contact_person, client.project.name)
 
 
 def role_named(name: str) -> Role:

@@ -7,11 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from models import Ticket, TicketStatus
+from operations import deletion
 
 MOST_COUNTED = 100
 
 
 def waiting_for_staff() -> sa.ScalarSelect[Any]:
     """How many tickets wait for staff, as a part of a statement."""
-    rows = sa.select(Ticket.id).where(Ticket.status == TicketStatus.WAITING_STAFF).limit(MOST_COUNTED).subquery()
+    waiting = sa.and_(Ticket.status == TicketStatus.WAITING_STAFF, deletion.is_of_the_living(Ticket.client_id))
+    rows = sa.select(Ticket.id).where(waiting).limit(MOST_COUNTED).subquery()
     return sa.select(sa.func.count()).select_from(rows).scalar_subquery()

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from extensions import db, now
 from forms.panel import ProfileForm
 from models import ClientUser, Language
-from operations import profiles
+from operations import custom_values, profiles
 from operations.errors import OperationRefused
 from panel.blueprints import panel
 from panel.frame import render
@@ -38,6 +38,7 @@ def profile() -> ResponseReturnValue:
         sessions=profiles.sessions_of(user, now=now(), idle=CLIENT_IDLE),
         this_session=session.id,  # type: ignore[attr-defined]
         visits=profiles.visits_of(user),
+        custom=custom_values.of_client(user.client, for_client=True),
     )
 
 

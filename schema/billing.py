@@ -98,7 +98,11 @@ class LedgerEntry(Model):
 
     account: Mapped[Account] = relationship()
 
-    __table_args__ = (Index(None, "account_id", "id"), CheckConstraint("amount <> 0", name="amount"))
+    __table_args__ = (
+        Index(None, "account_id", "id"),
+        Index(None, "account_id", "posted_at", "id"),
+        CheckConstraint("amount <> 0", name="amount"),
+    )
 
 
 class Service(Versioned, Model):
@@ -107,7 +111,7 @@ class Service(Versioned, Model):
     __tablename__ = "services"
     __audit__ = "services"
     id: Mapped[int] = primary_key()
-    client_id: Mapped[int] = reference("clients")
+    client_id: Mapped[int] = reference("clients", index=False)
     product_id: Mapped[int] = reference("products")
     account_id: Mapped[int] = reference("accounts")
     name: Mapped[str] = mapped_column(String(200))
@@ -126,6 +130,7 @@ class Service(Versioned, Model):
 
     __table_args__ = (
         Index(None, "product_id", "status", "client_id"),
+        Index(None, "client_id", "status", "expires_at"),
         CheckConstraint("price >= 0", name="price"),
         CheckConstraint("(status = 'suspended') = (suspension_reason IS NOT NULL)", name="suspension_has_reason"),
     )
@@ -183,6 +188,7 @@ class Invoice(Versioned, Model):
     __table_args__ = (
         CheckConstraint("amount >= 0", name="amount"),
         Index(None, "client_id", "status"),
+        Index(None, "client_id", "issued_on", "id"),
         Index(None, "status", "due_on"),
     )
 
@@ -206,7 +212,7 @@ class Payment(Versioned, Model):
     number: Mapped[str] = mapped_column(String(60), unique=True)
     client_id: Mapped[int] = reference("clients", index=False)
     payer_id: Mapped[int | None] = reference("payers", required=False)
-    account_id: Mapped[int] = reference("accounts")
+    account_id: Mapped[int] = reference("accounts", index=False)
     invoice_id: Mapped[int | None] = reference("invoices", required=False)
     amount: Mapped[Decimal] = money(None)
     method: Mapped[str] = text_column(60)
@@ -220,7 +226,13 @@ class Payment(Versioned, Model):
     account: Mapped[Account] = relationship()
     invoice: Mapped[Invoice | None] = relationship()
 
-    __table_args__ = (CheckConstraint("amount > 0", name="amount"), Index(None, "client_id", "id"))
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        Index(None, "client_id", "id"),
+        # What came in a month is added up from the index alone.
+        Index(None, "account_id", "status", "paid_at", "amount"),
+        Index(None, "client_id", "created_at", "id"),
+    )
 
     def __str__(self) -> str:
         return self.number
@@ -231,7 +243,7 @@ class Expense(Model):
     __audit__ = "expenses"
     id: Mapped[int] = primary_key()
     client_id: Mapped[int] = reference("clients", index=False)
-    account_id: Mapped[int] = reference("accounts")
+    account_id: Mapped[int] = reference("accounts", index=False)
     service_id: Mapped[int | None] = reference("services", required=False)
     amount: Mapped[Decimal] = money(None)
     period_from: Mapped[date | None] = mapped_column(sa.Date)
@@ -242,7 +254,12 @@ class Expense(Model):
     account: Mapped[Account] = relationship()
     service: Mapped[Service | None] = relationship()
 
-    __table_args__ = (CheckConstraint("amount > 0", name="amount"), Index(None, "client_id", "id"))
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        Index(None, "client_id", "id"),
+        Index(None, "account_id", "posted_at", "amount"),
+        Index(None, "client_id", "posted_at", "id"),
+    )
 
 
 class Act(Versioned, Model):
@@ -266,7 +283,11 @@ class Act(Versioned, Model):
     account: Mapped[Account] = relationship()
     lines: Mapped[list[ActLine]] = relationship(order_by="ActLine.id")
 
-    __table_args__ = (CheckConstraint("amount >= 0", name="amount"), Index(None, "client_id", "id"))
+    __table_args__ = (
+        CheckConstraint("amount >= 0", name="amount"),
+        Index(None, "client_id", "id"),
+        Index(None, "client_id", "issued_on", "id"),
+    )
 
     def __str__(self) -> str:
         return self.number

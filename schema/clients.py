@@ -121,6 +121,9 @@ ALIVE = sa.text("deleted_at IS NULL")
 DELETED = sa.text("deleted_at IS NOT NULL")
 
 
+TO_ERASE = sa.text("deleted_at IS NOT NULL AND erased_at IS NULL")
+
+
 def living_index(*columns: str) -> Index:
     """An index of the clients that are not deleted, with the id to settle ties."""
     return Index("ix_clients_living_" + "_".join(columns), *columns, "id", sqlite_where=ALIVE, postgresql_where=ALIVE)
@@ -140,6 +143,9 @@ class Client(Versioned, Model):
     `balance` (of the account with the home project), `active_services`, `is_suspended` (there are services
     and all are suspended), `owner_username` and `usernames` are kept current by triggers; nothing else
     writes them but an import, with the values the triggers would give. `search_text` is made by the database.
+
+    A deleted client may be `merged_into` another (schema/endings.py); one with `erased_at` has nothing personal left,
+    and stays for its documents.
     """
 
     __tablename__ = "clients"
@@ -170,7 +176,8 @@ class Client(Versioned, Model):
     import_batch_id: Mapped[int | None] = reference("import_batches", required=False)
     hold_suspension_until: Mapped[datetime | None] = moment(nullable=True)
     deleted_at: Mapped[datetime | None] = moment(nullable=True)
-    custom: Mapped[dict[str, Any]] = document()
+    erased_at: Mapped[datetime | None] = moment(nullable=True)
+    custom: Mapped[dict[str, Any]] = document(audited_as="custom_")
     balance: Mapped[Decimal] = money()
     active_services: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
     is_suspended: Mapped[bool] = flag()
@@ -182,6 +189,13 @@ class Client(Versioned, Model):
     characterization: Mapped[Characterization] = relationship()
     characterization_by: Mapped[Staff | None] = relationship()
     referrer: Mapped[Client | None] = relationship(remote_side="Client.id")
+    merged_into: Mapped[Client | None] = relationship(
+        secondary="client_merges",
+        primaryjoin="and_(Client.id == ClientMerge.merged_id, ClientMerge.undone_at.is_(None))",
+        secondaryjoin="foreign(ClientMerge.kept_id) == remote(Client.id)",
+        viewonly=True,
+        uselist=False,
+    )
     affiliate_program: Mapped[AffiliateProgram | None] = relationship()
     groups: Mapped[list[ClientGroup]] = relationship(secondary=client_group_members)
     projects: Mapped[list[Project]] = relationship(secondary=client_projects)
@@ -196,6 +210,7 @@ class Client(Versioned, Model):
         UniqueConstraint("external_source", "external_id"),
         # Of the deleted alone: SQLite would take it for every list, and sort all the living.
         Index("ix_clients_deleted_at", "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
+        Index("ix_clients_to_erase", "deleted_at", "id", sqlite_where=TO_ERASE, postgresql_where=TO_ERASE),
         living_index(),
         named_index("name"),
         named_index("contact_person"),
@@ -301,16 +316,26 @@ class Payer(Versioned, Model):
 
     client: Mapped[Client] = relationship()
 
+    __table_args__ = (
+        Index(
+            "uq_payers_one_default", "client_id", unique=True,
+            sqlite_where=sa.text("is_default"), postgresql_where=sa.text("is_default"),
+        ),
+    )  # fmt: skip
+
     def __str__(self) -> str:
         return self.name
 
 
 class ClientNote(Versioned, Model):
+    """A dated remark of a staff member, seen by staff alone; a pinned one stands on top of the client's page."""
+
     __tablename__ = "client_notes"
     __audit__ = "clients"
     __audit_of__ = "client_id"
+    __audit_as__: ClassVar[dict[str, str]] = {"create": "note_add", "edit": "note_edit", "delete": "note_delete"}
     id: Mapped[int] = primary_key()
-    client_id: Mapped[int] = reference("clients", on_delete="CASCADE")
+    client_id: Mapped[int] = reference("clients", on_delete="CASCADE", index=False)
     author_id: Mapped[int | None] = reference("staff", required=False)
     text: Mapped[str] = long_text()
     is_pinned: Mapped[bool] = flag()
@@ -318,6 +343,8 @@ class ClientNote(Versioned, Model):
 
     client: Mapped[Client] = relationship()
     author: Mapped[Staff | None] = relationship()
+
+    __table_args__ = (Index(None, "client_id", "is_pinned", "id"), Index(None, "client_id", "created_at", "id"))
 
 
 class PenaltyPoint(Model):
@@ -340,6 +367,7 @@ class PenaltyPoint(Model):
     __table_args__ = (
         CheckConstraint("points > 0", name="points"),
         Index(None, "client_id", "expires_at"),
+        Index(None, "client_id", "created_at", "id"),
         Index(None, "expires_at", "client_id"),
     )
 
@@ -363,6 +391,8 @@ class Consent(Model):
 
 
 class CustomField(Versioned, Model):
+    """A field that the owner adds to clients. Values stand in `Client.custom` by `code`; `choices` are of a choice."""
+
     __tablename__ = "custom_fields"
     __audit__ = "custom-fields"
     id: Mapped[int] = primary_key()
@@ -376,3 +406,36 @@ class CustomField(Versioned, Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+class ClientCustomValue(Model):
+    """A value of a custom field, as it is searched for. Triggers keep these rows beside `Client.custom`.
+
+    `text` is of a text, `choice` of a choice, `number` of the others: of a number its millionths, of a day the digits
+    of its ISO form (20240131), of yes or no 1 or 0.
+    """
+
+    __tablename__ = "client_custom_values"
+    id: Mapped[int] = primary_key()
+    client_id: Mapped[int] = reference("clients", on_delete="CASCADE", index=False)
+    field_id: Mapped[int] = reference("custom_fields", on_delete="CASCADE", index=False)
+    text: Mapped[str | None] = mapped_column(Text)
+    choice: Mapped[str | None] = mapped_column(Text)
+    number: Mapped[int | None] = mapped_column(sa.BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint("client_id", "field_id"),
+        Index(None, "field_id", "number", "client_id"),
+        Index(
+            None, "field_id", "choice", "client_id",
+            sqlite_where=sa.text("choice IS NOT NULL"), postgresql_where=sa.text("choice IS NOT NULL"),
+        ),
+    )  # fmt: skip
+
+
+class CustomFieldsVersion(Model):
+    """The one row that triggers write anew whenever a custom field is added, changed or removed; none before that."""
+
+    __tablename__ = "custom_fields_version"
+    id: Mapped[int] = primary_key()
+    value: Mapped[str] = mapped_column(Text)

@@ -52,10 +52,15 @@ def flag(default: bool = False) -> Any:
     )
 
 
-def document(default: type = dict) -> Any:
-    """A JSON column; changes inside a dictionary are noticed."""
+def document(default: type = dict, *, audited_as: str = "") -> Any:
+    """A JSON column; changes inside a dictionary are noticed.
+
+    With `audited_as` the audit keeps each of its values as a field of its own, whose name begins so.
+    """
     kind = MutableDict.as_mutable(JSONDocument.copy()) if default is dict else JSONDocument
-    return mapped_column(kind, nullable=False, default=default, server_default="{}" if default is dict else "[]")
+    info = {"audited_as": audited_as} if audited_as else {}
+    server_default = "{}" if default is dict else "[]"
+    return mapped_column(kind, nullable=False, default=default, server_default=server_default, info=info)
 
 
 def money(default: int | None = 0) -> Any:

@@ -166,6 +166,7 @@ class Ticket(Versioned, Model):
     __table_args__ = (
         UniqueConstraint("mailing_id", "client_id"),
         Index(None, "client_id", "id"),
+        Index(None, "client_id", "status", "updated_at"),
         Index(None, "status", "updated_at", "id"),
         Index(None, "assignee_id", "status"),
     )
@@ -180,6 +181,8 @@ class TicketMessage(Model):
     __tablename__ = "ticket_messages"
     id: Mapped[int] = primary_key()
     ticket_id: Mapped[int] = reference("tickets", on_delete="CASCADE", index=False)
+    # The ticket's client, kept by triggers, so that all that was said to a client can be read by time.
+    client_id: Mapped[int | None] = mapped_column(sa.Integer)
     staff_id: Mapped[int | None] = reference("staff", required=False)
     client_user_id: Mapped[int | None] = reference("client_users", required=False, on_delete="SET NULL")
     impersonation_id: Mapped[int | None] = reference("impersonations", required=False)
@@ -192,7 +195,7 @@ class TicketMessage(Model):
     client_user: Mapped[ClientUser | None] = relationship()
     attachments: Mapped[list[Attachment]] = relationship(order_by="Attachment.id")
 
-    __table_args__ = (Index(None, "ticket_id", "id"),)
+    __table_args__ = (Index(None, "ticket_id", "id"), Index(None, "client_id", "is_internal", "created_at", "id"))
 
 
 class TicketWriter(Model):
@@ -236,7 +239,7 @@ class OutboundEmail(Model):
     __tablename__ = "outbound_emails"
     id: Mapped[int] = primary_key()
     mailing_id: Mapped[int | None] = reference("mailings", required=False, on_delete="CASCADE", index=False)
-    client_id: Mapped[int | None] = reference("clients", required=False, on_delete="CASCADE")
+    client_id: Mapped[int | None] = reference("clients", required=False, on_delete="CASCADE", index=False)
     ticket_id: Mapped[int | None] = reference("tickets", required=False, on_delete="CASCADE")
     project_id: Mapped[int | None] = reference("projects", required=False)
     recipient: Mapped[str] = mapped_column(String(254))
@@ -263,6 +266,7 @@ class OutboundEmail(Model):
     __table_args__ = (
         Index("ix_outbound_emails_due", "status", "priority", "next_attempt_at", "id"),
         Index(None, "mailing_id", "status"),
+        Index(None, "client_id", "created_at", "id"),
         Index("ix_outbound_emails_leases", "status", "lease_until"),
         Index(
             "uq_outbound_emails_one_letter_each", "mailing_id", "client_id", unique=True,
@@ -277,7 +281,7 @@ class Violation(Versioned, Model):
     __audit__ = "violations"
     id: Mapped[int] = primary_key()
     ticket_id: Mapped[int] = reference("tickets", on_delete="CASCADE")
-    client_id: Mapped[int] = reference("clients", on_delete="CASCADE")
+    client_id: Mapped[int] = reference("clients", on_delete="CASCADE", index=False)
     deadline: Mapped[datetime] = moment()
     action: Mapped[ViolationAction] = enum_column(ViolationAction)
     service_id: Mapped[int | None] = mapped_column(
@@ -297,4 +301,5 @@ class Violation(Versioned, Model):
         CheckConstraint("points >= 0", name="points"),
         CheckConstraint("action <> 'suspend_service' OR service_id IS NOT NULL", name="service_named"),
         Index(None, "status", "deadline"),
+        Index(None, "client_id", "created_at", "id"),
     )

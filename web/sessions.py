@@ -22,7 +22,7 @@ from werkzeug.datastructures import CallbackDict
 
 from extensions import db, now, plain_rows
 from models import Session, SessionKind, Staff
-from operations import settings
+from operations import custom_fields, settings
 from operations.waiting import waiting_for_staff
 
 log = logging.getLogger("clientdesk.web")
@@ -110,9 +110,18 @@ FIND = sa.select(*COLUMNS).where(
 
 @lru_cache(maxsize=2)
 def find_staff(_dialect: str) -> Any:
-    """A staff member's page needs him, his role, the settings and what waits: all of it comes with the session."""
+    """A staff member's page needs him, his role, the settings, what waits and the version of the custom fields.
+
+    All of it comes with the session.
+    """
     return (
-        sa.select(*COLUMNS, Staff, waiting_for_staff().label("waiting"), settings.all_kept().label("settings"))
+        sa.select(
+            *COLUMNS,
+            Staff,
+            waiting_for_staff().label("waiting"),
+            settings.all_kept().label("settings"),
+            custom_fields.kept_version().label("custom_fields"),
+        )
         .outerjoin(Staff, Staff.id == Session.staff_id)
         .options(joinedload(Staff.role, innerjoin=False))
         .where(
@@ -168,6 +177,7 @@ class DeskSessionInterface(SessionInterface):
             # The staff member is held here, so that to load him finds him without another question.
             g.frame_facts = (row["Staff"], row["waiting"])
             settings.remember(row["settings"])
+            custom_fields.remember(row["custom_fields"])
         return {column.key: row[column.key] for column in COLUMNS}
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:

@@ -1,14 +1,14 @@
 """who is writing an answer to a ticket just now
 
 Revision ID: 0015
-Revises: 0009
+Revises: 0014
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
-down_revision = "0009"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -56,11 +56,20 @@ function start() {
     return made;
   }
 
+  /** How a client is characterized, where that is worth a badge. */
+  function badges({ badge }) {
+    if (!badge) return [];
+    const made = element("span", badge.class, icon(badge.icon), element("span", "", badge.label));
+    made.dataset.badge = badge.code;
+    made.title = badge.title;
+    return [made];
+  }
+
   function lines({ label, icon: name, hits, all }) {
     const group = element("div", "", element("div", "search-kind", icon(name), label));
     group.setAttribute("role", "group");
     group.setAttribute("aria-label", label);
-    group.append(...hits.map((hit) => option(hit.url, element("span", "muted", `#${hit.id}`), element("span", "search-label", hit.label), element("span", "muted search-note", hit.note))));
+    group.append(...hits.map((hit) => option(hit.url, element("span", "muted", `#${hit.id}`), element("span", "search-label", hit.label), ...badges(hit), element("span", "muted search-note", hit.note))));
     if (all) group.append(option(all.url, element("span", "", all.label)));
     return group;
   }

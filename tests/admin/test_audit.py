@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from datetime import timedelta
+import csv
+import io
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,12 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from admin_views import audit as audit_view
 from admin_views import audit_words
 from extensions import Clock, db, now
 from models import AuditEvent, Characterization, Staff
 from operations import audit as recording
+from operations import upkeep
 from tests import factories as make
 from tests.cast import Cast, Desk
 from tests.support import page as pages
@@ -195,6 +200,176 @@ def test_filters_by_module_record_person_action_and_time(app: Flask, cast: Cast,
         assert found(wrong) == []
     fields = owner.page("/admin/audit/").one("select", name="module")
     assert {"Clients", "Payers", "Roles"} <= {option.text for option in fields.all("option")}
+
+
+def _put(**more: Any) -> int:
+    """An event with these values; its number."""
+    values = {"at": now(), "module": "clients", "action": "edit", "actor": "x", "before": {}, "after": {}, **more}
+    return db.session.scalars(sa.insert(AuditEvent).values(values).returning(AuditEvent.id)).one()
+
+
+def test_filters_by_client_user_and_the_staff_member_behind_a_login_as(app: Flask, cast: Cast, owner: Desk) -> None:
+    with make.scene(app):
+        user = cast.a.owner.id
+        as_client = _put(staff_id=cast.support.id, client_user_id=user, impersonation_id=1, client_id=cast.a.id,
+                         module="users", action="login_as_request", actor="Sigrid → Anna")  # fmt: skip
+        own = _put(client_user_id=user, client_id=cast.a.id, module="payers")
+        other = _put(client_id=cast.b.id, module="payers")
+        gone = _put(client_id=99999, module="payers")
+    mine = {as_client, own, other, gone}
+
+    def found(parameters: str) -> set[int]:
+        return set(owner.ids(f"/admin/audit/?page_size=100&{parameters}")) & mine
+
+    assert found("") == mine
+    assert found(f"client={cast.a.id}") == {as_client, own}
+    assert found(f"of_client={cast.b.id}") == {other}
+    assert found("of_client=99999") == {gone}, "of a client that is not there any more"
+    assert found(f"staff={cast.support.id}") == {as_client}
+    assert found(f"user={user}") == {as_client, own}
+    assert found(f"user={user}&module=payers") == {own}
+
+
+def test_filters_by_the_time_of_day(app: Flask, cast: Cast, owner: Desk) -> None:
+    with make.scene(app):
+        db.session.get_one(Staff, cast.owner.id).time_zone = "Europe/Berlin"
+        at = datetime(2020, 7, 1, 12, 30, 20, tzinfo=UTC)
+        one, two = _put(at=at), _put(at=at + timedelta(minutes=1))
+
+    def found(parameters: str) -> list[int]:
+        return [number for number in owner.ids(f"/admin/audit/?{parameters}") if number in {one, two}]
+
+    assert found("at_from=2020-07-01&at_to=2020-07-01") == [two, one]
+    assert found("at_from=2020-07-01T14:30&at_to=2020-07-01T14:30") == [one]
+    assert found("at_from=2020-07-01T14:31") == [two]
+    page = owner.page("/admin/audit/?at_from=2020-07-01&at_to=2020-07-01T14:30")
+    kept = {name: page.one("input", name=name)["value"] for name in ("at_from", "at_to")}
+    assert kept == {"at_from": "2020-07-01T00:00", "at_to": "2020-07-01T14:30"}
+    for wrong in ("2020-07-01T14", "2020-07-01T14:30:00", "2020-07-01T99:00", "2020-07-01 14:30Z", "T14:30"):
+        assert owner.page(f"/admin/audit/?at_from={wrong}").all("div", role="alert"), wrong
+
+
+def test_filters_by_what_was_changed_and_by_a_part_of_a_value(app: Flask, cast: Cast, owner: Desk) -> None:
+    with make.scene(app):
+        first = _put(record_id=cast.a.id, before={"email": "a@x.example"}, after={"email": "b@x.example"})
+        second = _put(record_id=cast.b.id, after={"contact_person": "Пётр 50%"})
+        third = _put(module="services", record_id=7, before={"product_id": 1}, after={"product_id": 2})
+    mine = {first, second, third}
+
+    def found(parameters: str) -> set[int]:
+        return set(owner.ids(f"/admin/audit/?page_size=100&{parameters}")) & mine
+
+    assert found("field=email") == {first}
+    assert found("field=product") == {third}
+    assert found("value=A@X") == {first}
+    assert found("value=пётр") == {second}
+    assert found("value=50%25") == {second}
+    assert found("value=email") == set(), "values, not fields"
+    assert found("value=x.example&field=email&module=clients") == {first}
+    assert found("field=nonsense") == set()
+    assert "(among the newest 50,000 events)" in owner.page("/admin/audit/?field=email").one(class_="chips").text
+    for narrow in (f"record_id={cast.a.id}", f"client={cast.a.id}", f"of_client={cast.a.id}"):
+        assert "among the newest" not in owner.page(f"/admin/audit/?field=email&{narrow}").one(class_="chips").text
+
+
+def test_what_no_index_finds_is_looked_for_among_the_newest(
+    app: Flask, cast: Cast, owner: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make.scene(app):
+        old = _put(record_id=cast.a.id, after={"email": "old@x.example"})
+        for _each in range(5):
+            _put()
+    assert old in owner.ids("/admin/audit/?value=old@x")
+    monkeypatch.setattr(audit_view, "LOOKED_THROUGH", 3)
+    assert old not in owner.ids("/admin/audit/?value=old@x")
+    assert old in owner.ids(f"/admin/audit/?value=old@x&record_id={cast.a.id}")
+
+
+def test_every_page_of_a_record_leads_to_its_history_and_says_who_changed_it_last(
+    app: Flask, cast: Cast, owner: Desk, log_in: Callable[[str], Desk]
+) -> None:
+    owner.post("/admin/clients/ajax/update/", list_form_pk=cast.a.id, note="x")
+    with app.app_context():
+        name = db.session.get_one(Staff, cast.owner.id).shown_name
+        views = app.extensions["desk_views"]
+        audited = [module for module, view in views.items() if hasattr(getattr(view, "model", None), "__audit__")]
+    for module in audited:
+        number = cast.record(module) if module != "clients" else cast.a.id
+        for page in ("details", "edit") if views[module].can_edit else ("details",):
+            trail = owner.page(f"/admin/{module}/{page}/?id={number}").one("p", class_="audit-trail")
+            assert trail.one("a")["href"] == f"/admin/audit/?module={module}&record_id={number}", module
+    trail = owner.page(f"/admin/clients/details/?id={cast.a.id}").one("p", class_="audit-trail").text
+    assert trail.startswith("Changed last ")
+    assert f"by {name}." in trail
+    assert not log_in("support").page(f"/admin/clients/details/?id={cast.a.id}").all("p", class_="audit-trail")
+    assert owner.ids(f"/admin/audit/?module=clients&record_id={cast.a.id}")
+
+
+def test_the_export_is_in_words_and_as_it_is_kept(app: Flask, cast: Cast, owner: Desk) -> None:
+    owner.post("/admin/clients/ajax/update/", list_form_pk=cast.a.id, country="KZ")
+    number = newest(app, module="clients", action="edit")
+    text = owner.get("/admin/audit/export/csv/?module=clients").text.removeprefix("\ufeff")
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(text))}
+    row = rows[str(number)]
+    assert row["said"] == "Country: Germany → Kazakhstan"
+    assert (row["module_name"], row["action_name"]) == ("Clients", "changed")
+    assert row["record_name"] == f"#{cast.a.id} Anna Alpha"
+    assert (row["module"], row["action"], row["record_id"]) == ("clients", "edit", str(cast.a.id))
+    assert "KZ" in row["after"]
+    assert "KZ" not in row["said"]
+
+
+FILTERS = (
+    "", "module=settings", "module=clients", "action=delete", "action=edit", "staff={staff}", "user=5", "client={client}",
+    "of_client=7", "module=clients&record_id=7", "record_id=7", "bulk_change=3", "at_from=2026-03-01T10:00",
+    "at_to=2026-01-02", "module=clients&at_to=2026-02-01", "staff={staff}&at_from=2026-03-01", "sort=id",
+)  # fmt: skip
+
+
+@pytest.mark.long
+def test_every_filter_of_very_many_events_is_read_by_an_index(app: Flask, cast: Cast, owner: Desk) -> None:
+    """A page of each filter among 400,000 events: no statement looks at all of them, and none sorts many."""
+    with make.scene(app):
+        is_postgresql = db.engine.dialect.name == "postgresql"
+        at = (
+            "timestamptz '2026-01-01 UTC' + i * interval '20 seconds'"
+            if is_postgresql
+            else "strftime('%Y-%m-%d %H:%M:%S.000000', '2026-01-01', (i * 20) || ' seconds')"
+        )
+        document = "jsonb" if is_postgresql else "text"
+        db.session.execute(
+            sa.text(f"""
+            INSERT INTO audit_events (at, module, action, record_id, client_id, staff_id, client_user_id, actor, before,
+                after, bulk_change_id)
+            WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 399999)
+            SELECT {at}, CASE WHEN i % 20000 = 0 THEN 'settings' WHEN i % 9 < 3 THEN 'clients' ELSE 'module' || (i % 9) END,
+                CASE WHEN i % 5000 = 0 THEN 'delete' WHEN i % 11 < 5 THEN 'edit' ELSE 'action' || (i % 11) END, i % 3000, i % 3000,
+                CASE WHEN i % 4 = 3 THEN NULL ELSE 1 + i % 4 END, CASE WHEN i % 50 = 0 THEN NULL ELSE i % 50 END, 'x',
+                CAST('{{"note"\\: "a"}}' AS {document}), CAST('{{"note"\\: "b"}}' AS {document}),
+                CASE WHEN i % 40000 = 0 THEN 3 END
+            FROM n""")
+        )
+    with app.app_context():
+        upkeep.keep_statistics()
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.text("VACUUM ANALYZE" if connection.dialect.name == "postgresql" else "ANALYZE"))
+    slow = []
+    for parameters in FILTERS:
+        url = "/admin/audit/?" + parameters.format(staff=cast.support.id, client=cast.a.id)
+        addresses = [url, pages.link(owner.page(url), "next"), pages.link(owner.page(url), "last")]
+        for address in filter(None, addresses):
+            spent = min(_seconds(owner, address) for _each in range(3))
+            if spent > 0.35:
+                slow.append(f"{address}: {spent:.2f} s")
+    assert slow == []
+    for parameters in ("field=email", "value=nothing", "actor=nobody"):
+        assert min(_seconds(owner, f"/admin/audit/?{parameters}") for _each in range(2)) < 3, parameters
+
+
+def _seconds(desk: Desk, url: str) -> float:
+    start = time.perf_counter()
+    assert desk.get(url).status_code == 200
+    return time.perf_counter() - start
 
 
 def test_a_record_that_is_gone_and_a_value_that_is_none_of_the_choices_stay_as_they_are(

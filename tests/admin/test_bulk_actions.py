@@ -62,7 +62,7 @@ def test_the_toolbar_has_what_the_person_may_do_in_a_few_places(
         return [one["value"] for one in bar.all("button", name="action") if one["value"] not in hidden], menus
 
     straight = ["message", "set_characterization"]
-    more = ["set_project", "set_language", "export", "delete"]
+    more = ["set_project", "set_language", "export", "merge", "delete"]
     assert offered("owner") == (straight, {"Groups": ["add_group", "remove_group"], "More": more})
     # Who may edit clients but not create them changes note and characterization, and nothing else.
     assert offered("support") == (straight, {"More": []})

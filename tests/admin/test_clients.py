@@ -207,7 +207,8 @@ def test_a_deleted_client_leaves_and_comes_back(owner: Desk, cast: Cast, clock: 
     assert "will not be able to log in" in page.text
     owner.follow(owner.post("/admin/clients/delete/", id=str(cast.a.id)))
     assert cast.a.id not in owner.ids("/admin/clients/?page_size=100")
-    assert owner.get(f"/admin/clients/details/?id={cast.a.id}").status_code == 404
+    assert "This client was deleted" in owner.page(f"/admin/clients/details/?id={cast.a.id}").text
+    assert owner.get(f"/admin/clients/edit/?id={cast.a.id}").status_code == 404
     deleted = owner.page("/admin/clients/deleted/")
     assert "Anna Alpha" in deleted.text
     owner.follow(owner.post("/admin/clients/restore/", id=str(cast.a.id)))

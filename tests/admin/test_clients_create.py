@@ -96,7 +96,7 @@ def test_client_owner_and_account_are_made_together(app: Flask, cast: Cast, owne
         )
     page = owner.follow(answer)
     assert pages.messages(page) == [("success", f"Client #{client.id} ООО «Новичок» created.")]
-    assert page.one("h1").text == "ООО «Новичок» (newcomer)"
+    assert page.one("h1").text == f"ООО «Новичок» (newcomer) #{client.id}"
     assert owner.ids("/admin/clients/?search=новичок") == [client.id]
 
 

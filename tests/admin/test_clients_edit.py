@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -239,13 +241,93 @@ def test_nobody_brings_himself_nor_whoever_brought_him(app: Flask, cast: Cast, o
     assert people_of.client_row(app, cast.a.id)["referrer_id"] is None
 
 
-def test_the_look_up_finds_clients_by_code_and_words(cast: Cast, owner: Desk, log_in: Callable[[str], Desk]) -> None:
+def test_a_referrer_that_replaces_another_is_looked_at_as_well(app: Flask, cast: Cast, owner: Desk) -> None:
+    with make.scene(app):
+        brought = make.client("Brought", referrer=db.session.get_one(Client, cast.a.id)).id
+        db.session.get_one(Client, cast.a.id).referrer_id = cast.b.id
+    page = owner.refused(edit(cast.a.id), as_typed(owner, cast.a.id, referrer=str(brought)))
+    assert "nor by one it brought" in pages.errors(page)["referrer"]
+    assert people_of.client_row(app, cast.a.id)["referrer_id"] == cast.b.id
+
+
+@pytest.mark.timeout(120)
+def test_two_editors_make_no_circle_at_the_same_time(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -> None:
+    """Each alone sees no circle: one has to wait for the other."""
+    with make.scene(app):
+        a, b = (db.session.get_one(Client, side.id) for side in (cast.a, cast.b))
+        ends = [
+            (cast.a.id, make.client("Tail of B", referrer=b).id),
+            (cast.b.id, make.client("Tail of A", referrer=a).id),
+        ]
+    for _round in range(4):
+        desks = [log_in("owner") for _end in ends]
+        forms = [as_typed(desk, one, referrer=str(tail)) for desk, (one, tail) in zip(desks, ends, strict=True)]
+        start = Barrier(2)
+
+        def send(turn: int, desks: Any = desks, forms: Any = forms, start: Any = start) -> int:
+            start.wait()
+            return int(desks[turn].post(edit(ends[turn][0]), forms[turn]).status_code)
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(send, range(2))) == [200, 302]
+        set_now = [people_of.client_row(app, number)["referrer_id"] for number, _tail in ends]
+        assert set_now.count(None) == 1
+        with make.scene(app):
+            for number, _tail in ends:
+                db.session.get_one(Client, number).referrer_id = None
+
+
+def test_a_referrer_who_was_deleted_since_does_not_stop_another_change(app: Flask, cast: Cast, owner: Desk) -> None:
+    with make.scene(app):
+        gone = make.client("Gone")
+        db.session.get_one(Client, cast.a.id).referrer = gone
+        number = gone.id
+    with make.scene(app):
+        db.session.get_one(Client, number).deleted_at = now()
+    assert save(owner, cast.a.id, note="x").status_code == 302
+    assert people_of.client_row(app, cast.a.id)["referrer_id"] == number
+    page = owner.refused(edit(cast.b.id), as_typed(owner, cast.b.id, referrer=str(number)))
+    assert pages.errors(page) == {"referrer": "There is none with this code."}
+
+
+def test_services_are_held_from_suspension_until_a_moment(app: Flask, cast: Cast, owner: Desk) -> None:
+    assert save(owner, cast.a.id, hold_suspension_until="2027-01-02T03:04").status_code == 302
+    assert people_of.client_row(app, cast.a.id)["hold_suspension_until"] == datetime(2027, 1, 2, 3, 4, tzinfo=UTC)
+    page = owner.refused(edit(cast.a.id), as_typed(owner, cast.a.id, hold_suspension_until="soon"))
+    assert pages.errors(page) == {"hold_suspension_until": "This is no date and time."}
+    assert save(owner, cast.a.id, hold_suspension_until="").status_code == 302
+    assert people_of.client_row(app, cast.a.id)["hold_suspension_until"] is None
+
+
+def test_the_form_shows_the_history_of_the_characterization(app: Flask, cast: Cast, owner: Desk) -> None:
+    with app.app_context():
+        good, conflict = make.characterization("good").id, make.characterization("conflict").id
+    save(owner, cast.a.id, characterization=str(good), characterization_reason="pays early")
+    save(owner, cast.a.id, characterization=str(conflict))
+    assert people_of.client_row(app, cast.a.id)["characterization_reason"] == "", "it was for the one before"
+    owner.post("/admin/clients/ajax/update/", list_form_pk=cast.a.id, characterization=good)
+    told = [line.text for line in owner.page(edit(cast.a.id)).one(class_="characterized").all("li")]
+    assert [line.partition(" Staff")[0] for line in told[:3]] == [
+        "Conflict → Good",
+        "Good → Conflict",
+        "Ordinary → Good",
+    ]
+    assert told[2].endswith("pays early")
+
+
+def test_the_look_up_finds_clients_by_code_and_words(app: Flask, cast: Cast, owner: Desk) -> None:
     lookup = "/admin/clients/ajax/lookup/?name=referrer&query="
     field = owner.page(edit(cast.a.id)).one(data_lookup_url=None)
     assert field["data-lookup-url"] == "/admin/clients/ajax/lookup/?name=referrer"
     assert owner.get(f"{lookup}bor").json == [[cast.b.id, f"#{cast.b.id} Boris Beta (boris)"]]
     assert owner.get(f"{lookup}%23{cast.a.id}").json == [[cast.a.id, f"#{cast.a.id} Anna Alpha (anna)"]]
     assert len(owner.get(lookup).json) == 2
+    with make.scene(app):
+        number = make.client("Client number 1").id
+        db.session.get_one(Client, number).email = "second1@mail.example"
+    found = [row[0] for row in owner.get(f"{lookup}1").json]
+    assert (found[0], number in found) == (1, True), "whose code it is stands first, not the newest"
+    assert [row[0] for row in owner.get(f"{lookup}SECOND1@mail").json] == [number], "by a part of the e-mail"
     assert owner.get(f"{lookup}%25").json == []
     assert owner.get("/admin/clients/ajax/lookup/?name=password_hash&query=a").status_code == 404
 
@@ -329,7 +411,7 @@ def test_registration_source_money_and_what_is_kept_by_itself_cannot_be_changed_
         "id": str(cast.a.id), "registered_at": "2001-01-01T00:00", "registration_ip": "6.6.6.6", "referral_source": "forged",
         "balance": "1000", "active_services": "7", "is_suspended": "1", "owner_username": "root", "usernames": "root",
         "external_id": "x", "external_source": "x", "deleted_at": "2001-01-01", "characterization_by_id": "3",
-        "search_text": "x", "custom": "{}", "import_batch_id": "1", "hold_suspension_until": "2030-01-01T00:00",
+        "search_text": "x", "custom": "{}", "import_batch_id": "1",
     }  # fmt: skip
     assert save(owner, cast.a.id, **forged).status_code == 302
     assert people_of.client_row(app, cast.a.id) == before
@@ -344,8 +426,10 @@ def test_another_id_in_the_body_does_not_change_another_client(app: Flask, cast:
 def test_who_is_not_there_or_deleted_has_no_form(app: Flask, cast: Cast, owner: Desk) -> None:
     with make.scene(app):
         gone = make.client("Gone", deleted_at=now()).id
+    for number in (999, 0):
+        assert owner.get(f"/admin/clients/details/?id={number}").status_code == 404
     for number in (gone, 999, 0):
-        for url in (edit(number), f"/admin/clients/details/?id={number}", f"/admin/clients/delete/?id={number}"):
+        for url in (edit(number), f"/admin/clients/delete/?id={number}"):
             assert owner.get(url).status_code == 404
         assert owner.post(edit(number), name="x").status_code == 404
     assert owner.get("/admin/clients/edit/").status_code == 404
@@ -363,11 +447,12 @@ def test_the_page_of_a_client_says_what_there_is_and_leads_on(app: Flask, cast: 
         make.points(db.session.get_one(Client, cast.a.id), 4)
     page = owner.page(f"/admin/clients/details/?id={cast.a.id}")
     assert pages.badges(page.one("h1")) == ["points"]
-    facts = {term.text: value.text for term, value in zip(page.all("dt"), page.all("dd"), strict=True)}
+    lists = page.all("dl", class_="profile-facts")
+    facts = {term.text: value.text for one in lists for term, value in zip(one.all("dt"), one.all("dd"), strict=True)}
     assert facts["Contact person"].startswith("Contact ")
     assert facts["Country"] == "Germany"
     assert facts["Project"] == "Alpha Hosting"
-    assert "100.00" in page.one(class_="summary-line").text
+    assert "100.00" in page.one(class_="profile-figures").text
     links = {link["href"] for link in page.all("a", href=None)}
     for module in ("tickets", "invoices", "payments", "services", "users", "payers", "accounts", "groups"):
         assert f"/admin/{module}/?client={cast.a.id}" in links

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from extensions import db
-from models import AuditEvent, Characterization, Client, Staff, TicketCategory
+from models import AuditEvent, Characterization, Client, ClientNote, Feature, Staff, TicketCategory
 from tests import cast as people_of
 from tests import factories as make
 from tests.cast import Desk
@@ -34,6 +34,7 @@ def hostile(app: Flask) -> dict[str, Any]:
     """A desk where every text is hostile, with one client."""
     with make.scene(app):
         owner = make.staff("olga", people_of._seeded("owner"), full_name=evil())
+        db.session.execute(sa.update(Feature).values(is_enabled=True))
         home = make.project(evil(120), website="javascript:boom()")
         kind = Characterization(code="evil", name=evil(80), icon="heart", color="red")
         category = TicketCategory(name={"en": evil(120), "ru": evil(120)})
@@ -52,6 +53,9 @@ def hostile(app: Flask) -> dict[str, Any]:
         ticket = make.ticket(client, evil(), text=evil(), category=category)
         make.violation(client, comment=evil())
         make.points(client, 3)
+        db.session.add(ClientNote(client=client, author=owner, text=evil(), is_pinned=True))
+        # A client of a hostile name that brought this one, and one who is brought by a program of such a name.
+        client.referrer = make.client(evil(), username="brought.it")
         make.letter(client, last_error=evil(), recipient=f"{evil(40)}@x.example", ticket=ticket)
         make.template(evil(120), subject=evil(), text=evil())
         make.custom_field("evil", label=evil(120), choices=[evil()])
@@ -93,8 +97,10 @@ def addresses(client: int) -> Iterator[str]:
     yield from (
         "/admin/", "/admin/profile", f"/admin/clients/details/?id={client}", f"/admin/clients/edit/?id={client}",
         f"/admin/clients/delete/?id={client}", f"/admin/tickets/?client={client}", "/admin/clients/deleted/", "/admin/clients/new/",
-        "/admin/discounts/new/",
+        "/admin/discounts/new/", "/admin/clients/notes/edit/?id=1", "/admin/clients/notes/delete/?id=1",
     )  # fmt: skip
+    for tab in ("services", "money", "tickets", "people", "notes", "history"):
+        yield f"/admin/clients/details/?id={client}&tab={tab}"
 
 
 @pytest.mark.timeout(300)
@@ -205,7 +211,7 @@ def test_what_is_inside_json_for_scripts_cannot_end_the_script(desk: Desk, hosti
     inside = text[start : text.index("</script>", start)]
     assert "<script" not in inside
     assert "\\u003cscript\\u003e" in inside, "the hostile name is in it, made harmless"
-    answer = desk.get("/admin/discounts/ajax/lookup/?name=client&query=")
+    answer = desk.get("/admin/discounts/ajax/lookup/?name=client&query=hostile")
     assert answer.mimetype == "application/json"
     assert answer.json == [[hostile["client"], f"#{hostile['client']} {evil()} (hostile)"]]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

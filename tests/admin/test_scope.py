@@ -60,7 +60,9 @@ def _of_b(app: Flask, cast: Cast, module: str) -> set[int]:
         return set(db.session.scalars(sa.select(model.id).where(column == cast.b.id)))
 
 
-def test_groups_projects_audit_and_mailings_are_those_of_the_client(app: Flask, cast: Cast, scoped: Desk) -> None:
+def test_audit_and_mailings_are_those_of_the_client_and_groups_and_projects_say_which_are_its(
+    app: Flask, cast: Cast, scoped: Desk
+) -> None:
     with make.scene(app):
         a, b = (db.session.get_one(Client, side.id) for side in (cast.a, cast.b))
         mine, _theirs = make.group("Mine", a), make.group("Theirs", b)
@@ -69,8 +71,9 @@ def test_groups_projects_audit_and_mailings_are_those_of_the_client(app: Flask, 
         own = make.mailing(make.first(Staff))
         db.session.add(MailingRecipient(mailing_id=own.id, client_id=a.id))
         group, project, mailing = mine.id, third.id, own.id
-    assert scoped.ids("/admin/groups/") == [group]
-    assert set(scoped.ids("/admin/projects/")) == {cast.project_a, project}
+    assert len(scoped.ids("/admin/groups/")) == 3, "all of them, to be switched"
+    assert scoped.ids("/admin/groups/?on=1") == [group]
+    assert set(scoped.ids("/admin/projects/?on=1")) == {cast.project_a, project}
     assert scoped.ids("/admin/mailings/") == [mailing]
     scoped.post("/admin/clients/ajax/update/", list_form_pk=cast.a.id, note="x")
     page = scoped.page("/admin/audit/")

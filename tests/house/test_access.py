@@ -138,7 +138,11 @@ def filled(line: Line, cast: Cast) -> str:
     url = line.address.replace("<export_type>", "csv").replace("<path:filename>", "css/clientdesk.css")
     for part in ("<int:number>", "<int:batch_id>", "<int:file_number>"):
         url = url.replace(part, str(number_for(line, cast)) if part == "<int:number>" else "1")
-    if line.method == "GET" and line.page in {"details/", "edit/", "delete/"}:
+    of_one = {
+        "details/", "edit/", "delete/", "link/", "owner/", "password/", "totp/", "case-file/", "case-file/pdf/",
+        "erase/", "merge/",
+    }  # fmt: skip
+    if line.method == "GET" and line.page in of_one:
         url += f"?id={number_for(line, cast)}"
     return url.replace("<token>", "none")
 
@@ -173,7 +177,9 @@ def needs_more(line: Line) -> bool:
     """Whether the address asks for something that this test does not give it: then 404 is an answer, too."""
     return (
         line.method == "POST"
-        or line.page.startswith(("ajax/", "bulk/", "bulk-changes/undo/", "import/", "file/", "recipients/"))
+        or line.page.startswith(
+            ("ajax/", "bulk/", "bulk-changes/undo/", "merge/undo/", "import/", "file/", "recipients/", "notes/")
+        )
         or line.address.endswith((".json", "/files/<int:file_number>/"))
         or "progress" in line.address
         or line.address.startswith(("/unsubscribe/", "/admin/static/"))

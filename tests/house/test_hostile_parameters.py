@@ -91,6 +91,11 @@ def test_numbers_of_records(owner: Desk, cast: Cast) -> None:
             yield f"/admin/clients/similar.json?email={value}&phone={value}&company_name={value}"
             yield f"/admin/clients/export/{value or 'x'}/"
             yield f"/admin/clients/bulk-changes/undo/?id={value}"
+            yield f"/admin/clients/details/?id={cast.a.id}&tab={value}"
+            yield f"/admin/clients/details/?id={cast.a.id}&tab=history&before={value}"
+            yield f"/admin/clients/details/?id={cast.a.id}&tab=notes&before={value}"
+            yield f"/admin/clients/notes/edit/?id={value}"
+            yield f"/admin/clients/notes/delete/?id={value}"
             yield f"/admin/login?next={value}"
             yield f"/admin/{value}"
 
@@ -116,6 +121,11 @@ def test_the_same_in_forms(app: Flask, owner: Desk, cast: Cast) -> None:
             ("/admin/clients/action/", "action", f"&rowid={cast.a.id}"),
             ("/admin/clients/bulk/", "selection", ""),
             ("/admin/payers/delete/", "id", ""),
+            ("/admin/clients/notes/add/", "id", "&text=x"),
+            ("/admin/clients/notes/pin/", "id", "&is_pinned=1"),
+            ("/admin/clients/notes/pin/", "row_version", "&is_pinned=1"),
+            ("/admin/clients/notes/edit/", "id", "&text=x"),
+            ("/admin/clients/notes/delete/", "id", ""),
         ):
             body = f"csrf_token={token}&{name}={value}{more}"
             answer = owner.visitor.post(url, data=body, content_type="application/x-www-form-urlencoded")
@@ -160,3 +170,15 @@ def test_a_text_never_becomes_a_part_of_the_statement(app: Flask, owner: Desk, m
             answer = owner.get(f"/admin/{module}/", query_string={key: text})
             assert answer.status_code == 200
             assert pages.row_ids(pages.read(answer.text)) == []
+
+
+@pytest.mark.timeout(400)
+def test_the_case_file_and_the_audit(cast: Cast, owner: Desk) -> None:
+    def urls() -> Iterator[str]:
+        for key in ("id", "from", "to", "text", "person", "kind", "order", "after", "before"):
+            yield from (f"/admin/clients/case-file/?id={cast.a.id}&{key}={value}" for value in VALUES)
+        yield from (f"/admin/clients/case-file/?id={cast.a.id}&after={one}" for one in CURSORS)
+        for key in ("value", "field", "at_from", "user"):
+            yield from (f"/admin/audit/?{key}={value}" for value in VALUES)
+
+    assert faults(owner, urls()) == []

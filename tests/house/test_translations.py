@@ -39,6 +39,7 @@ COLLECTED = {
     "lazy_gettext": {"_l"},
     "ngettext": {"ngettext"},
     "pgettext": {"pgettext"},
+    "npgettext": {"npgettext"},
     "lazy_pgettext": {"lazy_pgettext"},
 }
 READ_ALOUD = ("title", "aria-label", "placeholder", "alt", "data-label", "data-text-some")

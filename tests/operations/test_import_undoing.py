@@ -18,6 +18,7 @@ from models import (
     AuditEvent,
     Client,
     ClientGroup,
+    ClientMerge,
     ClientNote,
     ClientUser,
     Consent,
@@ -202,6 +203,14 @@ def _bring_another(client: Client) -> None:
     make.client("Brought", username="brought", referrer=client)
 
 
+def _merge_into(client: Client) -> None:
+    db.session.add(ClientMerge(kept_id=make.client("Another").id, merged_id=client.id))
+
+
+def _keep(client: Client) -> None:
+    db.session.add(ClientMerge(kept_id=client.id, merged_id=make.client("Another").id))
+
+
 HANGING: dict[str, list[Callable[[Client], Any]]] = {
     "services": [make.service],
     "tickets": [make.ticket],
@@ -218,6 +227,7 @@ HANGING: dict[str, list[Callable[[Client], Any]]] = {
     "logins": [_log_in],
     "login_as": [_log_in_as],
     "referred": [_bring_another],
+    "merged": [_merge_into, _keep],
     "edited": [_edit, _edit_user, _characterize, make.payer, make.user],
 }
 
@@ -243,9 +253,9 @@ def test_each_thing_that_hangs_on_a_client_is_a_reason(importer: Importer) -> No
 def test_every_table_that_speaks_of_clients_was_thought_of() -> None:
     """A new thing that can belong to a client is a reason not to take its import back, unless it is said here."""
     goes_along = {"client_users", "payers", "accounts", "client_group_members", "client_projects", "import_changes",
-                  "saved_filter_members"}  # fmt: skip
+                  "saved_filter_members", "client_custom_values"}  # fmt: skip
     asked = {"services", "tickets", "mailing_recipients", "outbound_emails", "invoices", "payments", "expenses", "acts",
-             "violations", "penalty_points", "client_notes", "discounts", "impersonations", "clients"}  # fmt: skip
+             "violations", "penalty_points", "client_notes", "discounts", "impersonations", "clients", "client_merges"}  # fmt: skip
     pointing = {
         table.name
         for table in db.metadata.sorted_tables
