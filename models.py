@@ -77,6 +77,7 @@ from schema.enums import (
     SessionKind,
     SuspensionReason,
     TicketStatus,
+    TripReason,
     ViolationAction,
     ViolationStatus,
 )
@@ -93,6 +94,7 @@ from schema.lists import (
 from schema.staff import ROLES_OF_A_NEW_DESK, AuditEvent, Impersonation, LoginFailure, Role, Session, Staff
 from schema.support import (
     Attachment,
+    BreakerTrip,
     Mailing,
     MailingRecipient,
     OutboundEmail,
@@ -102,6 +104,7 @@ from schema.support import (
     TicketMessage,
     TicketWriter,
     Violation,
+    ViolationTry,
 )
 
 

@@ -61,13 +61,19 @@ class SettingsView(BaseView):
 def sections() -> list[dict[str, Any]]:
     """The settings by what they are about; those of no group come first."""
     login_as = [code for code in settings.KINDS if code.startswith("impersonation_")]
-    rest = [code for code in settings.KINDS if code not in login_as]
+    abuse = [code for code in settings.KINDS if code.startswith(("penalty_", "breaker_"))]
+    rest = [code for code in settings.KINDS if code not in {*login_as, *abuse}]
     return [
         {"title": _("In general"), "help": "", "fields": rest},
         {
             "title": _("Login as a client"),
             "help": _("How staff enter clients' panels in their place."),
             "fields": login_as,
+        },
+        {
+            "title": _("Violations"),
+            "help": _("Penalty points, and the breaker that stands before the stopping of many services."),
+            "fields": abuse,
         },
     ]
 

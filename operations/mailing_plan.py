@@ -19,6 +19,7 @@ from models import Client, ClientUser, Consent, Project, RecipientOutcome, Selec
 from operations import macros
 from operations.bulk import among
 from operations.macros import Addressee
+from operations.violations import Parameters, Stoppable
 
 LONGEST_SUBJECT = 200
 LONGEST_TEXT = 100_000
@@ -40,6 +41,7 @@ class Draft:
     send_email: bool = True
     attach_to_email: bool = False
     skip_suspended: bool = False
+    violation: Parameters | None = None
 
     @property
     def languages(self) -> list[str]:
@@ -73,6 +75,7 @@ class Plan:
     letters: int
     lines: list[Line]
     empty_macros: list[Line]
+    stops: Stoppable | None = None
 
 
 def problems(draft: Draft) -> dict[str, str]:

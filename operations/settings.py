@@ -53,6 +53,10 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("provider_name", _l("Name of the provider"), _l("Shown to staff and clients, on the login pages too."), "Clientdesk"),
         Kind("recall_minutes", _l("Minutes to call a mailing back"), _l("How long a mailing waits before it starts; the form can change it for one mailing."), 5, 0, 1440),
+        Kind("penalty_limit", _l("Limit of penalty points"), _l("A client with more points than this has all services stopped and cannot order. 0: points stop nothing."), 0, 0, 100_000),
+        Kind("penalty_days", _l("Days until penalty points fade"), _l("Holds for points given from now on."), 180, 1, 3650),
+        Kind("breaker_clients", _l("Most clients stopped at once"), _l("When the deadlines of more clients than this pass at the same time, nothing is stopped until staff have looked at the list and confirmed it."), 20, 1, 1_000_000),
+        Kind("breaker_percent", _l("Most clients stopped at once, in per cent"), _l("The same for a part of all clients, from five clients on. 100: the number alone decides."), 5, 1, 100),
         Kind("impersonation_minutes", _l("Minutes in a client's panel"), _l("After so long a stay in a client's panel ends by itself."), 60, 1, 720),
         Switch("impersonation_enabled", _l("Logging in as a client"), _l("Switched off, nobody can, and whoever is in a client's panel is out at the next click."), True),
         Switch("impersonation_reason", _l("Ask for a reason before the panel opens"), _l("The client reads it in the own history of logins. Switched off, it is asked for when changes are to be allowed."), False),
