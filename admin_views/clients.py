@@ -29,7 +29,7 @@ from extensions import LabelledEnum, db, now
 from forms.base import one_field
 from forms.clients import CreateClientForm, EditClientForm
 from models import Client, PenaltyPoint, Project, Staff
-from operations import client_filters, clients, countries, deletion, filters, phones
+from operations import client_filters, clients, countries, deletion, features, filters, phones
 from operations.permissions import LIMITED_CLIENT_COLUMNS
 
 RECORDS = (
@@ -47,6 +47,18 @@ RECORDS = (
     ("payers", _l("Payers"), "id"),
     ("violations", _l("Violations"), "gavel"),
 )
+
+
+def records_offered() -> list[tuple[str, Any, str]]:
+    """The records of a client that this person may see."""
+    hidden = set() if features.abuse_handling() else {"violations"}
+    return [one for one in RECORDS if one[0] not in hidden and current_user.may(f"{one[0]}.view")]
+
+
+def _points_link(record: Client) -> list[dict[str, str]]:
+    if not features.abuse_handling() or not current_user.may("violations.view"):
+        return []
+    return [{"label": _("Penalty points"), "icon": "flag", "url": f"/admin/violations/points/?id={record.id}"}]
 
 
 def _staff() -> Staff:
@@ -140,18 +152,19 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
 
     def filters_key(self, asked: Any) -> Hashable:
         choices = tuple((key, *pairs) for key, pairs in self.filter_choices().items())
-        return (choices, *asked.asked.texts.items())
+        return (choices, features.abuse_handling(), *asked.asked.texts.items())
 
     def _filter_fields(self, asked: Any) -> list[dict[str, Any]]:
         texts = asked.asked.texts
         return [
             {"key": one.key, "label": one.label, "kind": one.kind, "value": texts.get(one.key, ""),
              "options": self.filter_choices().get(one.key) or one.options() or []}
-            for one in self.known_filters.values() if one.key != "search"
+            for one in self.known_filters.values()
+            if one.key != "search" and (one.key != "has_points" or features.abuse_handling())
         ]  # fmt: skip
 
     def bar_key(self) -> tuple[Hashable, ...]:
-        return (may_log_in_as_clients(),)
+        return (may_log_in_as_clients(), features.abuse_handling())
 
     def can_tick(self) -> bool:
         return True
@@ -206,8 +219,7 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
             tools.append({"label": _("Edit"), "icon": "pencil", "method": "get", "url": "/admin/clients/edit/?id={id}"})
         return tools + [
             {"label": str(label), "icon": icon, "method": "get", "url": f"/admin/{module}/?client={{id}}"}
-            for module, label, icon in RECORDS
-            if current_user.may(f"{module}.view")
+            for module, label, icon in records_offered()
         ]
 
     def fields_allowed(self) -> set[str] | None:
@@ -348,9 +360,8 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
             "groups": self._groups(record),
             "links": [
                 {"label": str(label), "icon": icon, "url": f"/admin/{module}/?client={record.id}"}
-                for module, label, icon in RECORDS
-                if current_user.may(f"{module}.view")
-            ],
+                for module, label, icon in records_offered()
+            ] + _points_link(record),
             "actions": tools,
             "edit_url": f"/admin/clients/edit/?id={record.id}" if self.may("edit") else None,
             "delete_url": f"/admin/clients/delete/?id={record.id}" if self.may("delete") else None,

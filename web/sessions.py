@@ -22,8 +22,8 @@ from werkzeug.datastructures import CallbackDict
 
 from extensions import db, now, plain_rows
 from models import Session, SessionKind, Staff
-from operations import settings
-from operations.waiting import waiting_for_staff
+from operations import features, settings
+from operations.waiting import answered_violations, open_trip, waiting_for_staff
 
 log = logging.getLogger("clientdesk.web")
 
@@ -112,7 +112,15 @@ FIND = sa.select(*COLUMNS).where(
 def find_staff(_dialect: str) -> Any:
     """A staff member's page needs him, his role, the settings and what waits: all of it comes with the session."""
     return (
-        sa.select(*COLUMNS, Staff, waiting_for_staff().label("waiting"), settings.all_kept().label("settings"))
+        sa.select(
+            *COLUMNS,
+            Staff,
+            waiting_for_staff().label("waiting"),
+            settings.all_kept().label("settings"),
+            features.kept(features.ABUSE_HANDLING).label("abuse_handling"),
+            answered_violations().label("answered"),
+            open_trip().label("trip"),
+        )
         .outerjoin(Staff, Staff.id == Session.staff_id)
         .options(joinedload(Staff.role, innerjoin=False))
         .where(
@@ -166,8 +174,9 @@ class DeskSessionInterface(SessionInterface):
             return None
         if kind is SessionKind.STAFF:
             # The staff member is held here, so that to load him finds him without another question.
-            g.frame_facts = (row["Staff"], row["waiting"])
+            g.frame_facts = (row["Staff"], row["waiting"], row["answered"], row["trip"])
             settings.remember(row["settings"])
+            features.remember(features.ABUSE_HANDLING, row["abuse_handling"])
         return {column.key: row[column.key] for column in COLUMNS}
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
