@@ -361,7 +361,8 @@ class ClientsView(ImportPages, LoginAsPages, BulkChangePages, SavedFilterPages, 
             "links": [
                 {"label": str(label), "icon": icon, "url": f"/admin/{module}/?client={record.id}"}
                 for module, label, icon in records_offered()
-            ] + _points_link(record),
+            ]
+            + _points_link(record),
             "actions": tools,
             "edit_url": f"/admin/clients/edit/?id={record.id}" if self.may("edit") else None,
             "delete_url": f"/admin/clients/delete/?id={record.id}" if self.may("delete") else None,

@@ -119,7 +119,9 @@ class MailingsView(ComposePages, RecipientPages, ModuleView):
             as_html=letters.html_of,
             moment=cells.show,
             may_write=current_user.may("clients.message"),
-            violation=Parameters.of(mailing.violation_parameters) if mailing.is_violation and features.abuse_handling() else None,
+            violation=Parameters.of(mailing.violation_parameters)
+            if mailing.is_violation and features.abuse_handling()
+            else None,
             may_see_violations=current_user.may("violations.view"),
         )
 

@@ -115,7 +115,9 @@ def _page(client: Client) -> str:
 
 def _authors(client: Client) -> dict[int, str]:
     authors = sa.select(PenaltyPoint.author_id).where(PenaltyPoint.client_id == client.id)
-    return {one.id: one.shown_name for one in db.session.scalars(sa.select(Staff).where(Staff.id.in_(authors))).unique()}
+    return {
+        one.id: one.shown_name for one in db.session.scalars(sa.select(Staff).where(Staff.id.in_(authors))).unique()
+    }
 
 
 def _over_the_limit(stopped: list[Any]) -> str:

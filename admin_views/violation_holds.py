@@ -118,4 +118,3 @@ def _services(rows: Any) -> dict[int, list[str]]:
             if stops and owner == row.client_id and one in (None, number)
         ]  # fmt: skip
     return named
-

@@ -75,7 +75,7 @@ class ViolationPages:
             form.deadline.errors = [refusal.message]
             return self._violation_page(self.posted_or_404(), form), 400  # type: ignore[attr-defined]
         flash(_("The client has time until %(when)s.", when=cells.show(violation.deadline)), "success")
-        return redirect(self._back(violation))
+        return redirect(self._return_to(violation))
 
     @expose("/resolve/", methods=("POST",))
     @needs("violations.edit")
@@ -103,9 +103,9 @@ class ViolationPages:
         except OperationRefused as refusal:
             db.session.rollback()
             flash(refusal.message, "warning")
-        return redirect(self._back(violation))
+        return redirect(self._return_to(violation))
 
-    def _back(self, violation: Violation) -> str:
+    def _return_to(self, violation: Violation) -> str:
         return request.form.get("url") or f"/admin/violations/details/?id={violation.id}"
 
     def _violation_page(self, violation: Violation, form: ExtendForm | None = None) -> str:
@@ -206,7 +206,10 @@ def _question(verb: str, ids: list[int], back: str) -> dict[str, Any]:
         "cancel": ngettext("Cancel %(num)s violation", "Cancel %(num)s violations", count),
     }
     lines = {
-        "resolve": [_("Services that they stopped run again, and no others."), _("Penalty points stay until they fade.")],
+        "resolve": [
+            _("Services that they stopped run again, and no others."),
+            _("Penalty points stay until they fade."),
+        ],
         "cancel": [
             _("Those that were carried out are left alone: resolve them."),
             _("Their penalty points are taken back."),

@@ -25,7 +25,9 @@ def state(violation: Violation) -> Markup:
 
 def deadline(violation: Violation) -> Markup:
     """The deadline, and how far off it is while the clock runs."""
-    shown = Markup('<time datetime="{}">{}</time>').format(violation.deadline.isoformat(), cells.show(violation.deadline))
+    shown = Markup('<time datetime="{}">{}</time>').format(
+        violation.deadline.isoformat(), cells.show(violation.deadline)
+    )
     if violation.status is not ViolationStatus.OPEN:
         return shown
     away = format_timedelta(violation.deadline - now(), add_direction=True, threshold=1.2)

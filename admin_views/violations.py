@@ -26,6 +26,7 @@ from models import Client, PenaltyPoint, Ticket, Violation, ViolationStatus
 from operations import features
 from operations.filters import Number, OneOf, Yes
 
+
 class OfMailing(Number):
     """The violations that a mailing has made."""
 

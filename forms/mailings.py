@@ -117,7 +117,10 @@ class MailingForm(Form):
     skip_suspended = tick(_l("Leave out clients whose services are all suspended"))
 
     violation = tick(_l("Violation"), _l("Clients are given a deadline to answer, in the tab «Parameters»."))
-    deadline = LocalMomentField(_l("Deadline"), description=_l("In your time zone. An answer of any of the client's users counts; what staff write does not."))
+    deadline = LocalMomentField(
+        _l("Deadline"),
+        description=_l("In your time zone. An answer of any of the client's users counts; what staff write does not."),
+    )
     violation_action = EnumField(_l("If there is no reaction"), kind=ViolationAction, default=ViolationAction.TO_ACTIVE)
     service = ServiceField(_l("Service"))
     points = WholeField(_l("Penalty points"), most=MOST_POINTS, default=0, render_kw={"inputmode": "numeric"})

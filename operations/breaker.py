@@ -136,4 +136,3 @@ def in_words(found: BreakerTrip) -> str:
         "The deadlines of %(num)s clients passed at once.",
         found.clients,
     )
-

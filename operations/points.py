@@ -63,7 +63,9 @@ def give(client: Client, *, points: int, comment: str, by: Staff, now: datetime)
     Refuses (naming the field) a number out of bounds, and an empty or overlong comment.
     """
     if not 0 < points <= MOST_POINTS:
-        raise OperationRefused(_("A whole number from %(least)s to %(most)s.", least=1, most=MOST_POINTS), field="points")
+        raise OperationRefused(
+            _("A whole number from %(least)s to %(most)s.", least=1, most=MOST_POINTS), field="points"
+        )
     if not comment.strip():
         raise OperationRefused(_("Say what the points are for."), field="comment")
     if len(comment) > LONGEST_COMMENT:

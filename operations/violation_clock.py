@@ -20,7 +20,6 @@ from models import (
     TicketStatus,
     TripReason,
     Violation,
-    ViolationAction,
     ViolationStatus,
     ViolationTry,
 )
@@ -215,7 +214,9 @@ def put_off(violation_id: int, *, error: str, now: datetime) -> None:
 
 
 def _to_remind(now: datetime) -> Any:
-    return sa.and_(Violation.remind_at.is_not(None), Violation.remind_at <= now, Violation.status == ViolationStatus.OPEN)
+    return sa.and_(
+        Violation.remind_at.is_not(None), Violation.remind_at <= now, Violation.status == ViolationStatus.OPEN
+    )
 
 
 def to_remind(*, now: datetime) -> list[int]:

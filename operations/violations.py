@@ -219,9 +219,7 @@ def stoppable(clients: sa.Select[Any]) -> Stoppable:
         sa.select(sa.func.count(), sa.func.count(sa.distinct(Service.client_id))).where(here)
     ).one()
     rows = db.session.execute(
-        sa.select(
-            Product.id, Product.name, sa.func.count(Service.id), sa.func.count(sa.distinct(Service.client_id))
-        )
+        sa.select(Product.id, Product.name, sa.func.count(Service.id), sa.func.count(sa.distinct(Service.client_id)))
         .join(Product, Product.id == Service.product_id)
         .where(here)
         .group_by(Product.id, Product.name)

@@ -101,7 +101,9 @@ def open_ones(limit: int) -> list[dict[str, Any]]:
         .order_by(Violation.deadline, Violation.id)
         .limit(limit)
     )
-    return [{"record": violation, "subject": subject, "follows": _what_follows(violation)} for violation, subject in rows]
+    return [
+        {"record": violation, "subject": subject, "follows": _what_follows(violation)} for violation, subject in rows
+    ]
 
 
 def why_stopped(service: Service) -> dict[str, Any] | None:

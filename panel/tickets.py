@@ -195,4 +195,3 @@ def _attachment(found: Ticket, number: int) -> Attachment:
     if 0 < number <= LARGEST_ID:
         attachment = ticket_reading.attachment_of(found, number, with_internal=False)
     return attachment if attachment is not None else abort(404)
-

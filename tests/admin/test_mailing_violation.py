@@ -81,7 +81,9 @@ def test_each_client_who_gets_the_message_gets_a_violation_and_its_points(
     assert {row.remind_at for row in rows} == {moment + timedelta(days=1)}
     with app.app_context():
         points = db.session.scalars(sa.select(PenaltyPoint).where(PenaltyPoint.violation_id.in_([r.id for r in rows])))
-        assert {(p.points, p.author_id, p.expires_at) for p in points} == {(3, cast.owner.id, now() + timedelta(days=180))}
+        assert {(p.points, p.author_id, p.expires_at) for p in points} == {
+            (3, cast.owner.id, now() + timedelta(days=180))
+        }
         assert len(v.events("create")) >= 5
         [event] = [one for one in v.events("create") if one.record_id == rows[0].id]
         assert event.staff_id == cast.owner.id

@@ -173,7 +173,9 @@ def needs_more(line: Line) -> bool:
     """Whether the address asks for something that this test does not give it: then 404 is an answer, too."""
     return (
         line.method == "POST"
-        or line.page.startswith(("ajax/", "bulk/", "bulk-changes/undo/", "import/", "file/", "recipients/", "many/", "points/"))
+        or line.page.startswith(
+            ("ajax/", "bulk/", "bulk-changes/undo/", "import/", "file/", "recipients/", "many/", "points/")
+        )
         or line.address.endswith((".json", "/files/<int:file_number>/"))
         or "progress" in line.address
         or line.address.startswith(("/unsubscribe/", "/admin/static/"))

@@ -348,10 +348,11 @@ def at_once(app: Flask, *verbs: Callable[[], Any]) -> list[Any]:
             try:
                 given = verb()
                 db.session.commit()
-                return given
             except OperationRefused as refusal:
                 db.session.rollback()
                 return refusal
+            else:
+                return given
             finally:
                 db.session.remove()
 

@@ -114,14 +114,18 @@ def services_of(client_id: int) -> list[tuple[str, str | None, int | None]]:
 
 def letters(template: str = "violation_executed") -> list[OutboundEmail]:
     return list(
-        db.session.scalars(sa.select(OutboundEmail).where(OutboundEmail.template == template).order_by(OutboundEmail.id))
+        db.session.scalars(
+            sa.select(OutboundEmail).where(OutboundEmail.template == template).order_by(OutboundEmail.id)
+        )
     )
 
 
 def events(action: str, module: str = "violations") -> list[AuditEvent]:
     return list(
         db.session.scalars(
-            sa.select(AuditEvent).where(AuditEvent.action == action, AuditEvent.module == module).order_by(AuditEvent.id)
+            sa.select(AuditEvent)
+            .where(AuditEvent.action == action, AuditEvent.module == module)
+            .order_by(AuditEvent.id)
         )
     )
 
@@ -142,5 +146,3 @@ def each_once(ids: list[int], *, services: int = 1) -> None:
     assert sorted(event.record_id or 0 for event in events("execute")) == sorted(ids)
     assert len(events("suspend", "services")) == len(ids) * services
     assert len({letter.client_id for letter in letters()}) == len(letters()) == len(ids)
-
-
