@@ -308,7 +308,11 @@ class Composing:
         if wanted is None or self.form.deadline.errors:
             return None
         time = wanted.deadline - self._starts_at(now())
-        return {"at": cells.show(wanted.deadline), "time": format_timedelta(time, threshold=1.1), "parameters": wanted}
+        return {
+            "at": cells.show(wanted.deadline),
+            "time": format_timedelta(time, granularity="minute", threshold=2.5),
+            "parameters": wanted,
+        }
 
     def _preview_of(self, draft: Draft) -> dict[str, Any] | None:
         to = self._addressee(draft)

@@ -44,6 +44,7 @@ class HoldPages:
         count, until = db.session.execute(
             sa.select(sa.func.count(), sa.func.max(Violation.held_at)).where(breaker.held())
         ).one()
+        services = _services(rows)
         return self.render(  # type: ignore[attr-defined,no-any-return]
             "admin/violations/held.html",
             trip=trip,
@@ -51,7 +52,9 @@ class HoldPages:
             rows=rows,
             count=count,
             until=until.isoformat() if until else "",
-            services=_services(rows),
+            services=services,
+            services_count=len({(row.client_id, name) for row in rows for name in services[row.id]}),
+            clients_count=len({row.client_id for row in rows}),
             deadline=deadline,
             show=cells.show,
             now=now(),

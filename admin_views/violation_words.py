@@ -30,5 +30,5 @@ def deadline(violation: Violation) -> Markup:
     )
     if violation.status is not ViolationStatus.OPEN:
         return shown
-    away = format_timedelta(violation.deadline - now(), add_direction=True, threshold=1.2)
-    return shown + Markup(' <span class="muted">{}</span>').format(away)
+    away = format_timedelta(violation.deadline - now(), granularity="minute", add_direction=True, threshold=1.9)
+    return shown + Markup(' <span class="time-left muted">{}</span>').format(away)

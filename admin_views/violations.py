@@ -22,7 +22,7 @@ from admin_views.violation_holds import HoldPages
 from admin_views.violation_pages import ViolationPages
 from admin_views.violation_words import deadline, state
 from extensions import db, now
-from models import Client, PenaltyPoint, Ticket, Violation, ViolationStatus
+from models import Client, PenaltyPoint, Staff, Ticket, Violation, ViolationStatus
 from operations import features
 from operations.filters import Number, OneOf, Yes
 
@@ -42,11 +42,13 @@ class ViolationsView(ViolationPages, HoldPages, PointPages, ModuleView):
     module = "violations"
     icon = "gavel"
     can_create = can_edit = can_delete = False
-    column_list = ("id", "client", "ticket", "deadline", "action", "points", "status", "executed_at")
+    list_template = "admin/violations/list.html"
+    column_list = ("id", "client", "properties", "ticket", "deadline", "action", "points", "status")
+    column_export_list = ("id", "client", "ticket", "deadline", "action", "points", "status", "executed_at", "comment")
     column_labels = {
         "id": _l("Code"), "client": _l("Client"), "ticket": _l("Ticket"), "deadline": _l("Deadline"),
         "action": _l("If there is no reaction"), "points": _l("Penalty points"), "status": _l("State"),
-        "executed_at": _l("Executed"), "comment": _l("Comment"),
+        "executed_at": _l("Executed"), "comment": _l("Comment"), "properties": _l("Properties"),
     }  # fmt: skip
     list_filters = (
         OneOf("status", _l("State"), Violation.status, ViolationStatus),
@@ -100,9 +102,10 @@ class ViolationsView(ViolationPages, HoldPages, PointPages, ModuleView):
         return rows
 
     def cell(self, row: Violation, name: str) -> Any:
-        if name == "client":
-            found = [cells.badge_html(one) for one in badges_of(row.client, points=g.points_of_clients.get(row.client_id, 0))]  # fmt: skip
-            return cells.link_to_client(row.client) + Markup(' <span class="badges">{}</span>').format(Markup("").join(found)) if found else cells.link_to_client(row.client)  # fmt: skip
+        if name == "properties":
+            points = g.points_of_clients.get(row.client_id, 0)
+            found = [cells.badge_html(one) for one in badges_of(row.client, points=points)]
+            return Markup('<span class="badges">{}</span>').format(Markup("").join(found)) if found else ""
         if name == "ticket":
             return Markup('<a href="/admin/tickets/details/?id={}">{}</a>').format(row.ticket_id, row.ticket.subject)
         if name == "status":
@@ -115,11 +118,11 @@ class ViolationsView(ViolationPages, HoldPages, PointPages, ModuleView):
     def details_context(self, record: Violation) -> dict[str, Any]:
         """The groups of facts on a violation's page; its services and forms are added by violation_pages."""
         g.points_of_clients = _points([record.client_id])
-        sender = record.ticket.mailing.staff.shown_name if record.ticket.mailing else ""
+        sender = db.session.get(Staff, record.ticket.sender_id or 0)
         facts: list[tuple[Any, Any]] = [
-            (self.label_of("client"), self.cell(record, "client")),
+            (self.label_of("client"), self.cell(record, "client") + Markup(" ") + self.cell(record, "properties")),
             (self.label_of("ticket"), self.cell(record, "ticket")),
-            (_("Sender"), sender),
+            (_("Sender"), sender.shown_name if sender else ""),
             (_("Sent"), cells.show(record.created_at)),
         ]
         clock: list[tuple[Any, Any]] = [
