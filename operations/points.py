@@ -71,7 +71,7 @@ def give(client: Client, *, points: int, comment: str, by: Staff, now: datetime)
     if len(comment) > LONGEST_COMMENT:
         raise OperationRefused(_("No more than %(count)s characters.", count=LONGEST_COMMENT), field="comment")
     # Two who give points at once must see each other's.
-    db.session.refresh(client, with_for_update={"of": Client})
+    db.session.refresh(client, with_for_update={"of": Client, "key_share": True})
     entry = PenaltyPoint(
         client_id=client.id, points=points, comment=comment.strip(), author_id=by.id, created_at=now,
         expires_at=fade_at(now),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from extensions import JSONDocument, db, rows_changed
-from models import Service, ServiceStatus, SuspensionReason
+from models import Client, Service, ServiceStatus, SuspensionReason
 from operations import audit
 
 
@@ -47,6 +47,11 @@ def stopped_by(violation_id: int) -> Any:
 
 
 def _change(having: ServiceStatus, which: tuple[Any, ...], action: str, after: dict[str, Any]) -> list[Touched]:
+    # The client first, as the triggers that count its services lock it as well: so nobody waits crosswise.
+    owners = sa.select(Service.client_id).where(Service.status == having, *which)
+    db.session.execute(
+        sa.select(Client.id).where(Client.id.in_(owners)).order_by(Client.id).with_for_update(of=Client, key_share=True)
+    )
     found = db.session.execute(
         sa.select(Service.id, Service.name)
         .where(Service.status == having, *which)

@@ -61,6 +61,8 @@ function startTabs(bar) {
     const tab = tabs[parts.indexOf(parameters)];
     tab.hidden = !wanted();
     form.addEventListener("change", (event) => {
+      // Who may not answer cannot be given a deadline to answer.
+      if (form.elements.forbid_replies.checked) form.elements.violation.checked = false;
       tab.hidden = !wanted();
       if (event.target.name === "violation" && wanted()) choose(parameters);
       else if (tab.hidden && !parameters.hidden) choose(parts[0]);

@@ -284,3 +284,5 @@ def test_ticking_it_opens_the_tab(page: Any, live_server: Any, app: Flask, cast:
     expect(tab).to_be_hidden()
     expect(page.get_by_role("switch", name="Violation")).to_be_hidden()
     expect(page.locator("#text_en")).to_be_visible()
+    page.get_by_role("switch", name="Forbid replies").uncheck()
+    expect(page.get_by_role("switch", name="Violation")).not_to_be_checked()

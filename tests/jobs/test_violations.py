@@ -29,7 +29,7 @@ from models import (
     ViolationStatus,
     ViolationTry,
 )
-from operations import breaker, suspensions, tickets, violation_clock, violation_steering
+from operations import breaker, points, suspensions, tickets, violation_clock, violation_steering
 from operations.errors import OperationRefused
 from tests import factories as make
 from tests.conftest import ROOT
@@ -422,6 +422,35 @@ def test_two_workers_at_once(app: Flask) -> None:
     v.each_once(ids)
 
 
+def test_of_one_client_several_things_at_once(app: Flask) -> None:
+    """Two deadlines, points over the limit and a resolving wait for each other, and none crosswise."""
+    v.setting("penalty_limit", 1)
+    staff = make.staff("giver")
+    for _trial in range(4):
+        owner = v.client_with_services(3)
+        numbers, client_id, giver = [v.violation(owner) for _each in range(3)], owner.id, staff.id
+
+        def give(client_id: int = client_id, giver: int = giver) -> None:
+            client, by = db.session.get_one(Client, client_id), db.session.get_one(Staff, giver)
+            points.give(client, points=2, comment="spam", by=by, now=now())
+
+        def resolve(number: int = numbers[2]) -> None:
+            violation_steering.resolve(db.session.get_one(Violation, number), now=now())
+
+        at_once(
+            app,
+            lambda number=numbers[0]: violation_clock.execute(number, now=now()),
+            lambda number=numbers[1]: violation_clock.execute(number, now=now()),
+            give,
+            resolve,
+        )
+        v.work()
+        assert [v.found(number).status.value for number in numbers] == ["executed", "executed", "resolved"]
+        found = v.services_of(client_id)
+        assert len(set(found)) == 1, "one of them has stopped all"
+        assert found[0][:2] == ("suspended", "violation")
+
+
 # Real processes
 
 
@@ -488,7 +517,7 @@ def test_killed_in_the_middle_each_is_still_stopped_once(start_worker: Start) ->
     v.setting("breaker_percent", 100)
     ids = v.many(150, services=2)
     some = sa.select(sa.func.count()).select_from(Violation).where(Violation.status == ViolationStatus.EXECUTED)
-    for kill in range(3):
+    for kill in range(2):
         worker = start_worker()
         wait_until(lambda least=kill * 20 + 1: db.session.scalar(some) >= least)
         worker.kill()
