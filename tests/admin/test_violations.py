@@ -72,7 +72,7 @@ def test_the_client_s_badges_stand_beside_it(app: Flask, owner: Desk, cast: Cast
     with make.scene(app):
         make.points(db.session.get_one(Client, cast.a.id), 4)
     page = owner.page("/admin/violations/?status=open")
-    assert pages.badges(pages.cell(page, anna, "Client")) == ["points"]
+    assert pages.badges(pages.cell(page, anna, "Properties")) == ["points"]
 
 
 def test_those_of_one_mailing(app: Flask, owner: Desk, cast: Cast, anna: int) -> None:
