@@ -24,9 +24,10 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from flask import Flask, current_app
 
 from extensions import db, now
-from models import Heartbeat, IdempotencyKey, LoginFailure, Session
+from models import Heartbeat, IdempotencyKey, LoginFailure, Session, TripReason
 from operations import (
     attachments,
+    breaker,
     delivery,
     erasing,
     impersonation,
@@ -38,6 +39,7 @@ from operations import (
     selections,
     ticket_reading,
     upkeep,
+    violation_clock,
 )
 
 log = logging.getLogger("clientdesk.jobs")
@@ -160,13 +162,57 @@ SWEEPS: tuple[tuple[Callable[[], None], int], ...] = (
 )
 
 
+def _execute_violation(number: int) -> None:
+    """Carry out one violation. One that fails is put off, so that others get their turn."""
+    try:
+        violation_clock.execute(number, now=now())
+        db.session.commit()
+    except Exception as error:
+        db.session.rollback()
+        log.exception("violation %s could not be carried out", number)
+        violation_clock.put_off(number, error=f"{type(error).__name__}: {error}", now=now())
+        db.session.commit()
+
+
+def _remind_of_violation(number: int) -> None:
+    try:
+        violation_clock.remind(number, now=now())
+        db.session.commit()
+    except Exception:
+        db.session.rollback()
+        log.exception("the reminder of violation %s could not be queued", number)
+
+
 class Worker:
-    """One worker process: its name, its connection to the mail server, and whether it is to stop."""
+    """One worker process: its name, its connection to the mail server, its clock, and whether it is to stop."""
 
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.stopping = threading.Event()
         self.postman = delivery.Postman(worker=self.name, stop=self.stopping.is_set)
+        self.clock = violation_clock.ClockWatch()
+
+    def look_after_violations(self) -> None:
+        """Send the reminders that are due, and carry out what clients have not reacted to, each by itself."""
+        moment = now()
+        jumped = self.clock.look(moment)
+        if jumped is not None:
+            log.warning("the clock has jumped by %s: nothing is stopped until staff confirm", jumped)
+            breaker.trip(TripReason.CLOCK, seconds=round(jumped.total_seconds()), now=moment)
+            db.session.commit()
+        is_any = violation_clock.anything_due(now=moment)
+        db.session.rollback()
+        if not is_any:
+            return
+        due = violation_clock.due(now=moment)
+        to_remind = violation_clock.to_remind(now=moment)
+        db.session.commit()
+        for one, numbers in ((_execute_violation, due), (_remind_of_violation, to_remind)):
+            for number in numbers:
+                if self.stopping.is_set():
+                    return
+                one(number)
+        db.session.rollback()
 
     def deliver(self) -> None:
         """Send the letters that are due."""
@@ -197,6 +243,7 @@ def run_once() -> None:
     for sweep, _seconds in SWEEPS:
         sweep()
     worker = Worker()
+    worker.look_after_violations()
     worker.deliver()
     worker.postman.close()
 
@@ -207,13 +254,14 @@ def run_worker(app: Flask) -> None:
         worker = Worker()
     scheduler = BlockingScheduler(
         timezone="UTC",
-        executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 3)},
+        executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 4)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
     )
     own: tuple[tuple[Callable[[], None], int], ...] = (
         (worker.deliver, 1),
         (worker.renew_lease, 20),
         (worker.beat, 15),
+        (worker.look_after_violations, 5),
     )
     busy = Busy()
     for sweep, seconds in (*own, *SWEEPS):

@@ -80,6 +80,7 @@ from schema.enums import (
     SessionKind,
     SuspensionReason,
     TicketStatus,
+    TripReason,
     ViolationAction,
     ViolationStatus,
 )
@@ -105,6 +106,7 @@ from schema.staff import (
 )
 from schema.support import (
     Attachment,
+    BreakerTrip,
     Mailing,
     MailingRecipient,
     OutboundEmail,
@@ -114,6 +116,7 @@ from schema.support import (
     TicketMessage,
     TicketWriter,
     Violation,
+    ViolationTry,
 )
 
 

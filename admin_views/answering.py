@@ -14,7 +14,7 @@ from flask_login import current_user
 from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import CombinedMultiDict
 
-from admin_views import cells, client_badges
+from admin_views import cells, client_badges, violation_pages
 from admin_views.base import needs
 from config import LANGUAGES
 from extensions import db, now
@@ -240,6 +240,7 @@ class Answering:
                 hand_over_form=self.hand_over_form,
                 files=uploads.with_tokens(self.files),
                 ready_texts=self._ready_texts(client),
+                violations=violation_pages.box_of(self.ticket),
                 news=news_of(self.ticket, self.form.last_message.data or ""),
                 may_answer=current_user.may("tickets.edit"),
                 may_see_client=current_user.may("clients.view"),

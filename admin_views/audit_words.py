@@ -62,6 +62,9 @@ FIELDS: dict[str, Any] = {
     "period_to": _l("Period to"), "permission": _l("Right"), "permissions": _l("Permissions"), "phone": _l("Phone"),
     "points": _l("Penalty points"), "postal_address": _l("Postal address"), "posted_at": _l("Posted"),
     "price": _l("Price"), "product": _l("Product"), "project": _l("Project"), "projects": _l("Available projects"),
+    "held_at": _l("Held"), "released_at": _l("Released"), "reminded_at": _l("Reminded"),
+    "limit_crossed_at": _l("Over the limit of points"), "limit_executed_at": _l("Stopped over the limit of points"),
+    "stopped": _l("Stopped services"), "resumed": _l("Services that run again"), "seconds": _l("Seconds"),
     "reason": _l("Reason"), "recipients_count": _l("Recipients"), "reference": _l("Reference in letters"),
     "referral_source": _l("How the client heard about us"), "referrer": _l("Brought by"),
     "registered_at": _l("Registered"), "registration_ip": _l("Registration address"),
@@ -103,6 +106,11 @@ ACTIONS: dict[str, Any] = {
     "login_failed": lazy_pgettext("audit", "failed to log in"), "case_file": lazy_pgettext("audit", "saved the case file"),
     "erase": lazy_pgettext("audit", "erased"), "merge": lazy_pgettext("audit", "merged"),
     "undo_merge": lazy_pgettext("audit", "took a merging back"),
+    "execute": lazy_pgettext("audit", "carried out"), "extend": lazy_pgettext("audit", "gave more time"),
+    "resolve": lazy_pgettext("audit", "resolved"), "cancel": lazy_pgettext("audit", "cancelled"),
+    "release": lazy_pgettext("audit", "confirmed what was held"), "trip": lazy_pgettext("audit", "held what was due"),
+    "untrip": lazy_pgettext("audit", "ended the holding"), "suspend": lazy_pgettext("audit", "stopped"),
+    "resume": lazy_pgettext("audit", "let run again"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
 }  # fmt: skip
 

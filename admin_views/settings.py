@@ -62,7 +62,8 @@ def sections() -> list[dict[str, Any]]:
     """The settings by what they are about; those of no group come first."""
     login_as = [code for code in settings.KINDS if code.startswith("impersonation_")]
     documents = ["provider_company", "provider_address", "provider_numbers", "provider_contacts"]
-    rest = [code for code in settings.KINDS if code not in {*login_as, *documents}]
+    abuse = [code for code in settings.KINDS if code.startswith(("penalty_", "breaker_"))]
+    rest = [code for code in settings.KINDS if code not in {*login_as, *documents, *abuse}]
     return [
         {"title": _("In general"), "help": "", "fields": rest},
         {"title": _("On documents"), "help": _("Who the provider is, as it stands on documents."), "fields": documents},
@@ -70,6 +71,11 @@ def sections() -> list[dict[str, Any]]:
             "title": _("Login as a client"),
             "help": _("How staff enter clients' panels in their place."),
             "fields": login_as,
+        },
+        {
+            "title": _("Violations"),
+            "help": _("Penalty points, and the breaker that stands before the stopping of many services."),
+            "fields": abuse,
         },
     ]
 

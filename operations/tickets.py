@@ -99,6 +99,8 @@ def reply(
     lock(ticket)
     if staff is None and not ticket.replies_allowed:
         raise RepliesForbidden
+    if staff is not None and close:
+        violations.refuse_open(ticket)
     message = _message(ticket, text, by, impersonation, now)
     message.is_internal = is_internal and staff is not None
     db.session.add(message)
@@ -123,10 +125,11 @@ def lock(ticket: Ticket) -> None:
 
 
 def close(ticket: Ticket, *, now: datetime) -> None:
-    """Close the ticket; it opens again when anybody answers. Refuses a closed one."""
+    """Close the ticket; it opens again when anybody answers. Refuses a closed one, and one with an open violation."""
     lock(ticket)
     if ticket.status is TicketStatus.CLOSED:
         raise OperationRefused(_("This ticket is closed already."))
+    violations.refuse_open(ticket)
     ticket.status, ticket.updated_at = TicketStatus.CLOSED, now
     db.session.flush()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
 from flask import abort, flash, g, redirect, request, send_file
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -14,27 +13,23 @@ from sqlalchemy.orm import joinedload
 
 from extensions import db, now
 from forms.tickets import ClientAnswerForm, QuestionForm
-from models import Attachment, Feature, PenaltyPoint, Ticket, TicketStatus, Violation
+from models import Attachment, Ticket, TicketStatus
 from operations import attachments, idempotency, letters, profiles, ticket_reading
 from operations import tickets as tickets_of_desk
 from operations.attachments import StoredFile
 from operations.errors import OperationRefused
+from panel import matters
 from panel.blueprints import panel
 from panel.frame import render
 from panel.records import LARGEST_ID, me, one, page_of
 from web import uploads
 from web.access import client_only
 
-# The states of a ticket, and what follows a violation, in the words of the person who reads them here.
+# The states of a ticket in the words of the person who reads them here.
 STATUS_WORDS = {
     "waiting_staff": _l("Waits for our answer"),
     "waiting_client": _l("Waits for you"),
     "closed": _l("Closed"),
-}
-VIOLATION_WORDS = {
-    "to_active": _l("Our staff take the matter up again."),
-    "suspend_services": _l("All your active services are stopped."),
-    "suspend_service": _l("The service concerned is stopped."),
 }
 
 
@@ -157,9 +152,8 @@ def _thread(found: Ticket, form: ClientAnswerForm, files: list[StoredFile] | Non
         mailing_files=found.mailing.attachments if found.mailing else [],
         is_new=found.status is not TicketStatus.WAITING_STAFF
         and (found.client_read_at is None or found.client_read_at < found.updated_at),
-        violations=_violations(found),
+        violations=matters.of_ticket(found),
         client_words=STATUS_WORDS,
-        violation_words=VIOLATION_WORDS,
         form=form,
         files=uploads.with_tokens(files or []),
     )
@@ -202,17 +196,3 @@ def _attachment(found: Ticket, number: int) -> Attachment:
     if 0 < number <= LARGEST_ID:
         attachment = ticket_reading.attachment_of(found, number, with_internal=False)
     return attachment if attachment is not None else abort(404)
-
-
-def _violations(found: Ticket) -> list[dict[str, object]]:
-    """What the ticket demands until when, what will follow, and its points; not the comment on them."""
-    if not db.session.scalar(sa.select(Feature.is_enabled).where(Feature.code == "abuse_handling")):
-        return []
-    statement = sa.select(Violation).where(Violation.ticket_id == found.id).order_by(Violation.id)
-    return [{"record": row, "points_fade_at": _points_fade_at(row)} for row in db.session.scalars(statement)]
-
-
-def _points_fade_at(violation: Violation) -> object:
-    return db.session.scalar(
-        sa.select(sa.func.max(PenaltyPoint.expires_at)).where(PenaltyPoint.violation_id == violation.id)
-    )

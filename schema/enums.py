@@ -118,6 +118,14 @@ class ViolationStatus(LabelledEnum):
     CANCELLED = "cancelled", _l("Cancelled")
 
 
+class TripReason(LabelledEnum):
+    """Why the breaker holds what is due."""
+
+    MANY = "many", _l("Too many fell due at once")
+    CLOCK = "clock", _l("The clock jumped")
+    OFF = "off", _l("The handling of abuse was switched off")
+
+
 class FieldType(LabelledEnum):
     TEXT = "text", _l("Text")
     NUMBER = "number", lazy_pgettext("type of a field", "Number")
