@@ -29,6 +29,10 @@ from operations import (
     delivery,
     impersonation,
     imports,
+    inbound,
+    inbound_listener,
+    inbound_sources,
+    inbound_store,
     letter_queue,
     mailing_start,
     mailings,
@@ -44,6 +48,8 @@ KEYS_KEPT = timedelta(days=7)
 FAILURES_KEPT = timedelta(days=2)
 HEARTBEATS_KEPT = timedelta(days=1)
 MAILING_PUT_OFF = timedelta(minutes=1)
+# How often the mailbox is looked into, in seconds.
+FETCH_EVERY = 10
 # How long a worker that was asked to stop waits for what it has begun, in seconds.
 PATIENCE = 25
 
@@ -86,6 +92,20 @@ def note_members_of_filters() -> None:
     db.session.rollback()
 
 
+def handle_letters() -> None:
+    """Make of the letters that came in what they are: answers, tickets, or nothing. Each in a transaction of its own."""
+    while ids := inbound.claim(now=now()):
+        for number in ids:
+            inbound.handle(number, now=now())
+    db.session.rollback()
+
+
+def forget_letters() -> None:
+    """Remove letters as they came in, once the time set for that is over."""
+    inbound_store.forget_old(now=now())
+    db.session.commit()
+
+
 def _one_filter(number: int, claim: Callable[..., bool], look: Callable[..., None]) -> None:
     """Claim a saved filter and look at it. One that fails is claimed until it is due again."""
     won = claim(number, now=now())
@@ -125,6 +145,8 @@ SWEEPS: tuple[tuple[Callable[[], None], int], ...] = (
     (take_back_letters, 5),
     (count_saved_filters, 10),
     (note_members_of_filters, 60),
+    (handle_letters, 2),
+    (forget_letters, 3600),
     (tidy_up, 600),
     (upkeep.keep_statistics, 3600),
 )
@@ -137,6 +159,9 @@ class Worker:
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.stopping = threading.Event()
         self.postman = delivery.Postman(worker=self.name, stop=self.stopping.is_set)
+        box = inbound_sources.inbox()
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        self.listener = inbound_listener.Listener(app, box) if box is not None and box.is_listened else None
 
     def deliver(self) -> None:
         """Send the letters that are due."""
@@ -146,6 +171,13 @@ class Worker:
 
     def renew_lease(self) -> None:
         self.postman.renew_lease()
+
+    def take_in_letters(self) -> None:
+        """Fetch the letters that wait in the mailbox, or be there for those who bring them."""
+        if self.listener is not None:
+            self.listener.listen()
+        else:
+            inbound_sources.fetch(worker=self.name, now=now, stop=self.stopping.is_set)
 
     def beat(self) -> None:
         """Show that this worker lives."""
@@ -158,15 +190,19 @@ class Worker:
     def leave(self) -> None:
         """Take the heartbeat away: this worker is not missed."""
         self.postman.close()
+        if self.listener is not None:
+            self.listener.close()
         db.session.execute(sa.delete(Heartbeat).where(Heartbeat.worker == self.name))
         db.session.commit()
 
 
 def run_once() -> None:
     """Do all that is due now, once, in this thread, within an application context."""
+    worker = Worker()
+    if worker.listener is None:
+        worker.take_in_letters()
     for sweep, _seconds in SWEEPS:
         sweep()
-    worker = Worker()
     worker.deliver()
     worker.postman.close()
 
@@ -177,13 +213,14 @@ def run_worker(app: Flask) -> None:
         worker = Worker()
     scheduler = BlockingScheduler(
         timezone="UTC",
-        executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 3)},
+        executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 4)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
     )
     own: tuple[tuple[Callable[[], None], int], ...] = (
         (worker.deliver, 1),
         (worker.renew_lease, 20),
         (worker.beat, 15),
+        (worker.take_in_letters, FETCH_EVERY),
     )
     busy = Busy()
     for sweep, seconds in (*own, *SWEEPS):

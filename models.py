@@ -66,6 +66,7 @@ from schema.enums import (
     EmailStatus,
     EntryKind,
     FieldType,
+    InboundOutcome,
     InvoiceStatus,
     Language,
     LegalStatus,
@@ -80,6 +81,7 @@ from schema.enums import (
     ViolationAction,
     ViolationStatus,
 )
+from schema.inbound import InboundEmail, InboundSource, MessageLetter
 from schema.lists import (
     BulkChange,
     ImportBatch,
