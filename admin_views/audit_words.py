@@ -98,6 +98,8 @@ ACTIONS: dict[str, Any] = {
     "remove_group": lazy_pgettext("audit", "removed from a group"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
     "set_project": lazy_pgettext("audit", "set the project"), "set_language": lazy_pgettext("audit", "set the language"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
+    "assign_letter": lazy_pgettext("audit", "put a letter that came in into a ticket"), "retry_letter": lazy_pgettext("audit", "had a letter handled again"),
+    "put_aside": lazy_pgettext("audit", "put a letter aside"),
 }  # fmt: skip
 
 # Where the names of records stand, for those that events refer to.

@@ -69,3 +69,8 @@ def _language(row: InboundEmail, client: Client | None, project: Project) -> Lan
         if staff is not None:
             return staff.language
     return client.language if client else project.default_language
+
+
+def words(reason: str) -> str:
+    """What the sender is told, in the language of the moment."""
+    return str(why.TOLD.get(reason, ""))

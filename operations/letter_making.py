@@ -146,7 +146,7 @@ class Desk:
             date=now(),
             text=content.text,
             html=content.html,
-            headers=_thread(letter),
+            headers=[*_thread(letter), *_answer_to(letter)],
         )
 
     def _of_mailing(self, letter: Claimed) -> tuple[str, bytes]:
@@ -230,6 +230,12 @@ def _reply_to(letter: Claimed) -> list[tuple[str, str]]:
     tagged = f"{local}+{letter.reference}"
     is_tagged = bool(letter.has_plus_addresses) and len(tagged) <= LONGEST_LOCAL_PART
     return [("Reply-To", mime.address(f"{tagged}@{domain}" if is_tagged else letter.support_email))]
+
+
+def _answer_to(letter: Claimed) -> list[tuple[str, str]]:
+    """What a letter that answers one from outside is threaded by."""
+    answered = str(letter.context.get("answers", ""))
+    return [("In-Reply-To", answered), ("References", answered)] if answered else []
 
 
 def _automatic() -> list[tuple[str, str]]:
