@@ -17,7 +17,7 @@ BLOCKS = frozenset(
 )  # fmt: skip
 SPACED = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "ul", "ol", "blockquote"})
 VOID = frozenset({"br", "hr", "img", "input", "meta", "link", "col", "wbr", "area", "base", "source"})
-NAME = re.compile(r"/?\s*([a-zA-Z][a-zA-Z0-9]*)")
+NAME = re.compile(r"/?([a-zA-Z][a-zA-Z0-9]*)")
 ATTRIBUTE = re.compile(r"([a-zA-Z-]{1,40})\s{0,10}=\s{0,10}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))")
 HIDDEN = re.compile(r"display\s{0,5}:\s{0,5}none|visibility\s{0,5}:\s{0,5}hidden", re.IGNORECASE)
 LINK = re.compile(r"(?:https?://|mailto:)\S+", re.IGNORECASE)
@@ -109,7 +109,7 @@ class _Reader:
             self._new_line()
         if name == "blockquote":
             self.quotes = max(0, self.quotes - 1) if closes else self.quotes + 1
-            self._marks[-1] = self.quotes
+            self._mark_blank_lines()
         elif name == "pre":
             self.preformatted = max(0, self.preformatted - 1) if closes else self.preformatted + 1
         elif name == "li" and not closes:
@@ -117,6 +117,13 @@ class _Reader:
         elif name == "hr":
             self.lines[-1] = "________"
             self._new_line()
+
+    def _mark_blank_lines(self) -> None:
+        """Lines that were begun and have nothing in them yet belong to what comes."""
+        for number in range(len(self.lines) - 1, max(-1, len(self.lines) - 4), -1):
+            if self.lines[number].strip():
+                break
+            self._marks[number] = self.quotes
 
     def _link(self, whole: str, *, closes: bool) -> None:
         if not closes:

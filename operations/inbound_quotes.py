@@ -95,14 +95,29 @@ def _is_block_of_headers(lines: list[str], number: int) -> bool:
 
 
 def _after_attribution(lines: list[str], number: int) -> int | None:
-    """The line after «On Monday, Ivan wrote:», if that begins here."""
-    said = ""
+    """The line after «On Monday, Ivan wrote:», if that begins here.
+
+    One that is broken over lines names a day or a time in its first; where it could begin at several it begins at
+    the last of them, for what stands above it is somebody's own.
+    """
+    last = _ends_with_colon(lines, number)
+    if last is None:
+        return None
+    for start in range(last, number - 1, -1):
+        is_beginning = start == last == number or bool(DAY_OR_TIME.search(lines[start][:LOOKED_AT]))
+        said = " ".join(line.strip()[:LOOKED_AT] for line in lines[start : last + 1])
+        if is_beginning and _is_attribution(said, lines, last + 1):
+            return last + 1 if start == number else None
+    return None
+
+
+def _ends_with_colon(lines: list[str], number: int) -> int | None:
+    """The first of the next few lines that ends with a colon, if no blank one comes before."""
     for further, line in enumerate(lines[number : number + LONGEST_ATTRIBUTION]):
-        if not line.strip() or line.startswith(">"):
+        if not line or line.startswith(">"):
             return None
-        said = f"{said} {line.strip()[:LOOKED_AT]}".strip()
-        if said.endswith(":"):
-            return number + further + 1 if _is_attribution(said, lines, number + further + 1) else None
+        if line.endswith(":"):
+            return number + further
     return None
 
 

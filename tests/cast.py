@@ -29,7 +29,7 @@ ROLES = ("owner", "manager", "support", "accountant", "auditor")
 # Modules that show the records of clients, for which A and B have a record each.
 OF_CLIENTS = (
     "clients", "users", "payers", "accounts", "services", "discounts", "invoices", "payments", "expenses", "acts",
-    "tickets", "emails", "violations",
+    "tickets", "emails", "inbound", "violations",
 )  # fmt: skip
 
 
