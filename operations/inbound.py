@@ -36,6 +36,7 @@ from operations.attachments import StoredFile
 from operations.errors import OperationRefused
 from operations.inbound_outcomes import NotTaken
 from operations.inbound_parsing import Letter
+from operations.inbound_quotes import Parted
 
 log = logging.getLogger("clientdesk.inbound")
 
@@ -81,6 +82,7 @@ def handle(number: int, *, now: datetime) -> InboundOutcome | None:
 
 
 def _handle(number: int, *, now: datetime) -> InboundOutcome | None:
+    db.session.rollback()
     db.session.connection(execution_options={"reads_only": True})
     stored_name = db.session.scalar(sa.select(InboundEmail.stored_name).where(InboundEmail.id == number))
     # Nothing is locked while the letter is taken apart, however long that takes.
@@ -139,7 +141,7 @@ def _write(row: InboundEmail, letter: Letter, files: Files, *, now: datetime) ->
                 message = tickets.reply(
                     match.ticket, text=_text_of(parted.fresh), by=match.user, files=files.stored, now=now
                 )
-                _keep_rest(message, row, letter, parted.quoted)
+                _keep_rest(message, row, letter, parted)
                 # What the client writes himself is not news to him.
                 profiles.mark_read(match.ticket, now=now)
                 row.outcome = InboundOutcome.ANSWERED
@@ -171,14 +173,14 @@ def _open(
         now=now,
     )
     message = db.session.scalars(sa.select(TicketMessage).where(TicketMessage.ticket_id == ticket.id)).one()
-    _keep_rest(message, row, letter, parted.quoted)
+    _keep_rest(message, row, letter, parted)
     return message
 
 
-def _keep_rest(message: TicketMessage, row: InboundEmail, letter: Letter, quoted: str) -> None:
+def _keep_rest(message: TicketMessage, row: InboundEmail, letter: Letter, parted: Parted) -> None:
     """Keep beside the message what was quoted, and the names of files that could not be kept."""
-    said = message.text
-    if letter.is_cut or len(said) >= tickets.LONGEST_TEXT:
+    quoted = parted.quoted
+    if letter.is_cut or len(parted.fresh) > tickets.LONGEST_TEXT:
         quoted = "\n\n".join(filter(None, [quoted, _("The letter was longer; staff have all of it.")]))
     names = [attachments.clean_name(name)[:120] or "?" for name in letter.left_out[:MOST_NAMED]]
     kept = MessageLetter(
@@ -236,7 +238,7 @@ def add_to_ticket(row: InboundEmail, *, by: Staff, now: datetime) -> Ticket:
             is_reaction=False,
             now=now,
         )
-        _keep_rest(message, row, letter, parted.quoted)
+        _keep_rest(message, row, letter, parted)
         return message
 
     return _noted(row, _by_hand(row, write), InboundOutcome.ANSWERED, by, now)

@@ -29,9 +29,9 @@ def decode(content: bytes, charset: str) -> str:
     try:
         return _tidy(content.decode("utf-8"))
     except UnicodeDecodeError as error:
-        if error.end >= len(content) - 3 or (name == "utf-8" and not _looks_cyrillic(content)):
+        if error.reason == "unexpected end of data" or (name == "utf-8" and not _looks_cyrillic(content)):
             return _tidy(content.decode("utf-8", "replace"))
-    guessed = _cyrillic(content) if _looks_cyrillic(content) else (name or "cp1252")
+    guessed = _cyrillic(content) if _looks_cyrillic(content) else "cp1252" if name in {"", "ascii"} else name
     return _tidy(content.decode(guessed, "replace"))
 
 

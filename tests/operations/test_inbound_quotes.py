@@ -95,7 +95,9 @@ def test_an_answer_below_the_quoted_text_is_the_answer() -> None:
 
 
 def test_a_signature_is_folded_wherever_it_stands() -> None:
-    assert inbound_quotes.part("Done.\n\n-- \nIvan\n+7 999") == inbound_quotes.Parted("Done.", "-- \nIvan\n+7 999".replace("-- ", "--"))
+    assert inbound_quotes.part("Done.\n\n-- \nIvan\n+7 999") == inbound_quotes.Parted(
+        "Done.", "-- \nIvan\n+7 999".replace("-- ", "--")
+    )
     above = inbound_quotes.part(f"Done.\n-- \nIvan\n\n{OUTLOOK}")
     assert above.fresh == "Done."
     assert above.quoted.startswith("--\nIvan")
