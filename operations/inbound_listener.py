@@ -28,6 +28,8 @@ LONGEST_LINE = 64 * 1024
 # A peer that says nothing for so long is let go, in seconds.
 PATIENCE = 120
 RENEWED_AFTER = 10
+LINE_END = b"\r\n"
+BEGINNINGS = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
 MOST_RECIPIENTS = 100
 
 
@@ -170,7 +172,7 @@ class _Receiver(SMTP):
         assert self.envelope is not None
         arrival = Arrival(
             source=self._box.kind,
-            return_path=f"<{one_line(self.envelope.mail_from or '')[:252]}>",
+            return_path=f"<{one_line(self.envelope.mail_from or '').strip('<>')[:252]}>",
             envelope_to=tuple(one_line(address)[:254] for address in self.envelope.rcpt_tos),
         )
         incoming.keep(arrival, now=now())
@@ -185,17 +187,27 @@ class _Receiver(SMTP):
         return await self.loop.run_in_executor(None, within)
 
     async def _receive(self, incoming: Incoming) -> None:
-        """Write the letter's lines up to the one with the lone dot, dots that were doubled as one."""
-        at_start, renewed_at = True, self.loop.time()
+        """Write the letter up to the line with the lone dot, dots that were doubled at the start of lines as one."""
+        # What came before ends a line, so that a dot at the very beginning is seen; it is not written.
+        held, begun, renewed_at = LINE_END, len(LINE_END), self.loop.time()
         while True:
-            try:
-                line = await self._reader.readuntil(b"\r\n")
-            except asyncio.LimitOverrunError as too_long:
-                line = await self._reader.read(too_long.consumed)
-            if at_start and line == b".\r\n":
+            piece = await self._reader.read(LONGEST_LINE)
+            if not piece:
+                raise ConnectionResetError("the connection ended within a letter")
+            held += piece
+            end = held.find(LINE_END + b"." + LINE_END)
+            cut = end + len(LINE_END) if end >= 0 else _before_a_dot(held)
+            incoming.write(held[:cut].replace(LINE_END + b"..", LINE_END + b".")[begun:])
+            if end >= 0:
+                # What follows the letter are commands again.
+                self._reader._buffer[:0] = held[cut + 3 :]  # type: ignore[attr-defined]  # noqa: SLF001
                 return
-            incoming.write(line[1:] if at_start and line.startswith(b".") else line)
-            at_start = line.endswith(b"\r\n")
+            held, begun = held[cut:], 0 if cut else begun
             if self.loop.time() - renewed_at > RENEWED_AFTER:
                 renewed_at = self.loop.time()
                 self._reset_timeout()
+
+
+def _before_a_dot(held: bytes) -> int:
+    """How much can be written without knowing what follows: all but what may begin the end, or a doubled dot."""
+    return len(held) - next((len(part) for part in BEGINNINGS if held.endswith(part)), 0)

@@ -74,6 +74,13 @@ def texts() -> list[str]:
     return list(db.session.scalars(sa.select(TicketMessage.text).order_by(TicketMessage.id)))[1:]
 
 
+def count() -> int:
+    """How many letters were kept; nothing stays locked after it is asked."""
+    found = len(rows())
+    db.session.rollback()
+    return found
+
+
 def source() -> InboundSource:
     db.session.expire_all()
     return db.session.scalars(sa.select(InboundSource)).one()
@@ -284,9 +291,8 @@ def test_letters_are_taken_over_smtp_and_a_bounce_is_known_by_its_sender(listeni
     listening("smtp")
     with smtplib.SMTP("127.0.0.1", free_port) as peer:
         peer.sendmail("", ["desk@provider.example"], answer())
-        with pytest.raises(smtplib.SMTPResponseException):
-            peer.docmd("LHLO x")
-            raise smtplib.SMTPResponseException(*peer.docmd("DATA"))
+        assert peer.docmd("LHLO x")[0] == 500
+        assert peer.docmd("DATA")[0] == 503
     jobs.handle_letters()
     assert [(row.outcome.value, row.reason) for row in rows()] == [("ignored", "bounce")]
 
@@ -301,20 +307,16 @@ def test_taken_is_said_only_after_it_is_kept(listening: Any, free_port: int, mon
     with smtplib.LMTP("127.0.0.1", free_port) as peer, pytest.raises(smtplib.SMTPDataError) as refused:
         peer.sendmail("anna@clients.example", ["desk@provider.example"], answer())
     assert refused.value.smtp_code == 451
-    assert rows() == []
+    assert count() == 0
     assert list(inbound_store.directory().iterdir()) == []
     monkeypatch.undo()
     with smtplib.LMTP("127.0.0.1", free_port) as peer:
-        peer.sendmail("anna@clients.example", ["desk@provider.example"], answer())
-        assert len(rows()) == 1, "it stands in the database when 250 comes"
+        letter = answer()
+        peer.sendmail("anna@clients.example", ["desk@provider.example"], letter)
+        assert count() == 1, "it stands in the database when 250 comes"
         # Brought once more, because the 250 was lost on its way, it is the same.
-        peer.sendmail("anna@clients.example", ["desk@provider.example"], mail_of_last())
-    assert len(rows()) == 1
-
-
-def mail_of_last() -> bytes:
-    [row] = rows()
-    return (inbound_store.directory() / row.stored_name).read_bytes()
+        peer.sendmail("anna@clients.example", ["desk@provider.example"], letter)
+    assert count() == 1
 
 
 @pytest.mark.engine("sqlite")
