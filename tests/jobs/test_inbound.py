@@ -137,6 +137,7 @@ def test_a_mailbox_out_of_reach_is_told_of_and_comes_back_by_itself(imap: ImapSe
     assert "wrong" not in source().name
 
 
+@pytest.mark.engine("sqlite")
 @pytest.mark.parametrize("place", ["LOGIN", "SELECT", "SEARCH", "RFC822.SIZE", "BODY.PEEK", "STORE"])
 def test_a_connection_that_breaks_anywhere_loses_nothing_and_doubles_nothing(
     imap: ImapServer, with_inbox: Any, place: str
@@ -317,6 +318,42 @@ def test_taken_is_said_only_after_it_is_kept(listening: Any, free_port: int, mon
         # Brought once more, because the 250 was lost on its way, it is the same.
         peer.sendmail("anna@clients.example", ["desk@provider.example"], letter)
     assert count() == 1
+
+
+def test_a_letter_is_the_same_in_whatever_pieces_it_comes() -> None:
+    """Dots at the start of lines are doubled on the way, and the end may be cut anywhere."""
+    import random
+
+    chance = random.Random(1)
+    for _ in range(2000):
+        letter = b"".join(chance.choices([b"\r\n", b".", b"a", b"\r", b"\n", b".."], k=chance.randint(0, 12))) + b"\r\n"
+        doubled = (b"." if letter.startswith(b".") else b"") + letter.replace(b"\r\n.", b"\r\n..")
+        wire = doubled + b".\r\n" + b"QUIT\r\n"
+        peer = Pieces(wire, chance)
+        receiving = inbound_listener._Receiver._receive(peer, peer)  # type: ignore[arg-type]
+        with pytest.raises(StopIteration):
+            receiving.send(None)
+        assert peer.written == letter
+        assert bytes(peer._buffer) + peer.left == b"QUIT\r\n"
+
+
+class Pieces:
+    """A connection that gives what it has a few bytes at a time, and keeps what is written; it is its own clock."""
+
+    def __init__(self, wire: bytes, chance: Any) -> None:
+        self.left, self._chance, self._buffer, self.written = wire, chance, bytearray(), b""
+        self._reader = self.loop = self
+
+    def time(self) -> float:
+        return 0
+
+    async def read(self, _size: int) -> bytes:
+        size = self._chance.randint(1, 6)
+        piece, self.left = self.left[:size], self.left[size:]
+        return piece
+
+    def write(self, piece: bytes) -> None:
+        self.written += piece
 
 
 @pytest.mark.engine("sqlite")
