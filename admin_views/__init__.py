@@ -71,7 +71,10 @@ from operations import inbound_notices
 
 MENU: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (_l("Clients"), ("clients", "users", "payers", "groups")),
-    (_l("Support"), ("tickets", "mailings", "violations", "response-templates", "ticket-categories", "emails", "inbound")),
+    (
+        _l("Support"),
+        ("tickets", "mailings", "violations", "response-templates", "ticket-categories", "emails", "inbound"),
+    ),
     (_l("Money"), ("services", "accounts", "invoices", "payments", "expenses", "acts")),
     (_l("Catalogue"), ("products", "discounts", "affiliate-programs")),
     (

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import pgettext
+from flask_babel import lazy_pgettext, pgettext
 from flask_login import current_user
 from markupsafe import Markup, escape
 from sqlalchemy.orm import joinedload
@@ -58,10 +58,10 @@ class InboundView(ModuleView):
     module = "inbound"
     icon = "inbox"
     can_create = can_edit = can_delete = False
-    column_list = ("id", "received_at", "sender", "subject", "outcome", "client", "ticket", "size")
+    column_list = ("id", "received_at", "sender", "subject", "outcome", "reason", "client", "ticket")
     column_details_list = (
-        "received_at", "outcome", "sender", "recipients", "return_path", "envelope_to", "client", "ticket", "size",
-        "source", "attempts", "error", "handled_at", "message_id",
+        "received_at", "outcome", "reason", "error", "sender", "recipients", "return_path", "envelope_to", "client", "ticket", "size",
+        "source", "attempts", "handled_at", "message_id",
     )  # fmt: skip
     column_export_list = (
         "id",
@@ -76,7 +76,7 @@ class InboundView(ModuleView):
         "message_id",
     )
     column_labels = {
-        "id": _l("Code"), "received_at": _l("Received"), "sender": _l("Sender"), "recipients": _l("To"),
+        "id": _l("Code"), "received_at": _l("Received"), "sender": _l("Sender"), "recipients": lazy_pgettext("letter", "To"),
         "subject": _l("Subject"), "outcome": _l("What became of it"), "client": _l("Client"), "ticket": _l("Ticket"),
         "size": _l("Size"), "source": _l("Came by"), "attempts": _l("Attempts"), "error": _l("Error"),
         "handled_at": _l("Handled"), "message_id": _l("Message-ID"), "return_path": _l("Return address"),
@@ -84,6 +84,7 @@ class InboundView(ModuleView):
     }  # fmt: skip
     column_formatters = {
         "outcome": lambda view, context, row, name: state(row),
+        "reason": lambda view, context, row, name: inbound_outcomes.label(row.reason) if row.reason else "",
         "sender": lambda view, context, row, name: row.sender or row.return_path or "—",
         "size": lambda view, context, row, name: size(row.size),
         "ticket": lambda view, context, row, name: link_to_ticket(row),
@@ -136,7 +137,6 @@ class InboundView(ModuleView):
             "form": form,
             "lookups": self.lookups(form),
             "as_html": letters.html_of,
-            "reason": inbound_outcomes.label(record.reason) if record.reason else "",
             "actions": self.actions_of(record) if may_change else [],
         }
 
@@ -245,11 +245,8 @@ def inbound_category() -> Any:
 
 
 def state(row: InboundEmail) -> Any:
-    """What became of it, as a badge, and why."""
-    shown = cells.badge(row.outcome.value, str(row.outcome.label), color=COLORS.get(row.outcome, ""))
-    if not row.reason:
-        return shown
-    return Markup("{} {}").format(shown, inbound_outcomes.label(row.reason))
+    """What became of it, as a badge."""
+    return cells.badge(row.outcome.value, str(row.outcome.label), color=COLORS.get(row.outcome, ""))
 
 
 def size(count: int) -> str:

@@ -21,7 +21,16 @@ from flask import Flask
 import config
 from extensions import db
 from models import AuditEvent, Role
-from operations import authentication, deletion, delivery, inbound, inbound_store, password_links, passwords, permissions
+from operations import (
+    authentication,
+    deletion,
+    delivery,
+    inbound,
+    inbound_store,
+    password_links,
+    passwords,
+    permissions,
+)
 from operations import settings as desk_settings
 from scripts import run
 from tests import cast as people_of

@@ -20,7 +20,7 @@ import config
 import jobs
 from config import Inbox
 from extensions import db, now
-from models import InboundOutcome, InboundSource, TicketMessage
+from models import InboundOutcome, InboundSource, MessageLetter, Ticket, TicketMessage
 from operations import inbound_listener, inbound_sources, inbound_store
 from tests import factories as make
 from tests.conftest import ROOT
@@ -242,6 +242,33 @@ def test_a_maildir_that_is_not_there_is_told_of(tmp_path: Path, with_inbox: Any)
     with_inbox(f"maildir:{tmp_path}/none")
     assert fetch() == 0
     assert "is no maildir" in source().last_error
+
+
+def test_a_client_answers_our_letter_and_the_answer_comes_back(imap: ImapServer, with_inbox: Any, smtp: Any) -> None:
+    """The whole way: staff write, the letter leaves, the client's mail program answers it, the ticket has it."""
+    from operations import tickets
+
+    with_inbox(imap.url())
+    ticket = db.session.scalars(sa.select(Ticket)).one()
+    ticket.client.project.support_email = "support@provider.example"
+    tickets.reply(ticket, text="Does it work?", by=make.staff("mary", full_name="Mary"), now=now())
+    db.session.commit()
+    jobs.run_once()
+    [letter] = smtp.to("anna@clients.example")
+    assert "Answer this letter, or in your panel:" in letter.text
+    quoted = "\n".join(f"> {line}".rstrip() for line in letter.text.splitlines())
+    imap.put(
+        Written(
+            sender="anna@clients.example",
+            to=letter.message["Reply-To"],
+            subject=letter.subject,
+            text=f"Yes, it does.\n\nOn Tue, Mar 3, 2026 at 12:31, Support <support@provider.example> wrote:\n{quoted}",
+            headers=[("In-Reply-To", letter.message_id), ("References", f"{letter.message['References']} {letter.message_id}")],
+        ).raw
+    )  # fmt: skip
+    jobs.run_once()
+    assert texts() == ["Does it work?", "Yes, it does."]
+    assert "Does it work?" in db.session.scalars(sa.select(MessageLetter.quoted)).one()
 
 
 # LMTP and SMTP
