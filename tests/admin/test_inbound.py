@@ -165,6 +165,25 @@ def test_a_stranger_s_letter_becomes_a_ticket_of_the_client_that_is_named(
     assert digest(app) == before
 
 
+def test_the_client_is_looked_up_in_a_browser(
+    live_server: Any, page: Any, app: Flask, cast: Cast, log_in: Callable[[str], Desk]
+) -> None:
+    from playwright.sync_api import expect
+
+    number = letter(app, sender="nobody@elsewhere.example", subject="Help me", text="It is down.")
+    cookie = log_in("support").visitor.get_cookie("staff_session")
+    assert cookie is not None
+    page.context.add_cookies([{"name": "staff_session", "value": cookie.value, "url": live_server.url}])
+    page.goto(live_server.url + details(number))
+    field = page.get_by_label("Client", exact=True)
+    field.click()
+    field.press_sequentially("anna", delay=20)
+    page.get_by_role("option").filter(has_text="Anna Alpha").first.click()
+    page.get_by_role("button", name="Make it a ticket of this client").click()
+    expect(page.get_by_role("heading", name="Help me")).to_be_visible()
+    assert row(app, number).client_id == cast.a.id
+
+
 def test_adding_to_the_ticket_trying_again_and_putting_aside(
     app: Flask, cast: Cast, log_in: Callable[[str], Desk]
 ) -> None:
