@@ -228,7 +228,7 @@ def letter_in(owner: Client | None = None, **more: Any) -> InboundEmail:
     """The row of a letter that came in and was not taken; the letter itself is not kept."""
     number = _number()
     values = {
-        "digest": f"{number:064}", "size": 1000, "sender": f"stranger{number}@elsewhere.example", "subject": "Help",
+        "digest": f"{number:064}", "size": 1000, "sender": f"stranger{number}@elsewhere.example", "subject": f"Letter no. {number}",
         "outcome": "refused", "reason": "stranger", "source": "imap", **more,
     }  # fmt: skip
     return _add(InboundEmail(client=owner, **values))
