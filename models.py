@@ -69,6 +69,7 @@ from schema.enums import (
     EmailStatus,
     EntryKind,
     FieldType,
+    InboundOutcome,
     InvoiceStatus,
     Language,
     LegalStatus,
@@ -84,6 +85,7 @@ from schema.enums import (
     ViolationAction,
     ViolationStatus,
 )
+from schema.inbound import InboundEmail, InboundSource, MessageLetter
 from schema.lists import (
     BulkChange,
     ImportBatch,

@@ -19,7 +19,7 @@ from admin_views.base import needs
 from config import LANGUAGES
 from extensions import db, now
 from forms.tickets import AnswerForm, HandOverForm
-from models import Client, Project, ResponseTemplate, Staff, Ticket
+from models import Client, InboundEmail, Project, ResponseTemplate, Staff, Ticket
 from operations import filters, idempotency, letters, mailing_plan, ticket_reading, tickets
 from operations.errors import OperationRefused
 from operations.macros import Text
@@ -244,8 +244,22 @@ class Answering:
                 news=news_of(self.ticket, self.form.last_message.data or ""),
                 may_answer=current_user.may("tickets.edit"),
                 may_see_client=current_user.may("clients.view"),
+                may_see_letters=current_user.may("inbound.view"),
+                letters_of=self._letters_of_messages(),
             )
         )
+
+    def _letters_of_messages(self) -> dict[int, int]:
+        """The letters that messages of this ticket came by."""
+        by_letter = [message.id for message in self.messages if message.letter is not None]
+        if not by_letter:
+            return {}
+        rows = db.session.execute(
+            sa.select(InboundEmail.ticket_message_id, InboundEmail.id).where(
+                InboundEmail.ticket_message_id.in_(by_letter)
+            )
+        )
+        return {message: letter for message, letter in rows}  # noqa: C416
 
     def _ready_texts(self, client: Client) -> list[tuple[int, str]]:
         """The ready answers for this category or for any, in the client's language before all others."""

@@ -112,6 +112,8 @@ ACTIONS: dict[str, Any] = {
     "untrip": lazy_pgettext("audit", "ended the holding"), "suspend": lazy_pgettext("audit", "stopped"),
     "resume": lazy_pgettext("audit", "let run again"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
+    "assign_letter": lazy_pgettext("audit", "put a letter that came in into a ticket"), "retry_letter": lazy_pgettext("audit", "had a letter handled again"),
+    "put_aside": lazy_pgettext("audit", "put a letter aside"),
 }  # fmt: skip
 
 # Where the names of records stand, for those that events refer to.

@@ -22,6 +22,7 @@ def messages_of(ticket: Ticket, *, with_internal: bool) -> list[TicketMessage]:
         .options(
             joinedload(TicketMessage.staff),
             joinedload(TicketMessage.client_user),
+            joinedload(TicketMessage.letter),
             selectinload(TicketMessage.attachments),
         )
         .order_by(TicketMessage.id)

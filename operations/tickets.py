@@ -84,14 +84,15 @@ def reply(
     files: Sequence[StoredFile] = (),
     is_internal: bool = False,
     close: bool = False,
+    is_reaction: bool = True,
     now: datetime,
 ) -> TicketMessage:
     """Add a message to the ticket, with its files, and tell the other side by letter.
 
     An answer of staff waits for the client, or closes the ticket with `close`; who answers a ticket of nobody's
     has it from then on. A client's answer waits for staff, reopens what was closed, goes to who sent the message
-    where that is ticked, and is the reaction to an open violation, unless it was written in a login-as. An
-    internal note changes nothing that the client sees. Refuses a client where replies are forbidden
+    where that is ticked, and is the reaction to an open violation, unless it was written in a login-as or
+    `is_reaction` is off. An internal note changes nothing that the client sees. Refuses a client where replies are forbidden
     (RepliesForbidden), and an empty or overlong text.
     """
     staff = by if isinstance(by, Staff) else None
@@ -105,7 +106,9 @@ def reply(
     message.is_internal = is_internal and staff is not None
     db.session.add(message)
     if not message.is_internal:
-        _move_on(ticket, staff, impersonation, close=close, now=now)
+        _move_on(ticket, staff, close=close, now=now)
+    if staff is None and impersonation is None and is_reaction:
+        violations.note_reaction(ticket)
     db.session.flush()
     attachments.attach(files, message=message)
     audit.record(
@@ -173,9 +176,7 @@ def _message(
     )
 
 
-def _move_on(
-    ticket: Ticket, staff: Staff | None, impersonation: Impersonation | None, *, close: bool, now: datetime
-) -> None:
+def _move_on(ticket: Ticket, staff: Staff | None, *, close: bool, now: datetime) -> None:
     ticket.updated_at = now
     if staff is not None:
         ticket.status = TicketStatus.CLOSED if close else TicketStatus.WAITING_CLIENT
@@ -187,8 +188,6 @@ def _move_on(
         sender = db.session.get(Staff, ticket.sender_id or 0)
         if sender is not None and sender.is_active:
             ticket.assignee = sender
-    if impersonation is None:
-        violations.note_reaction(ticket)
 
 
 def _refuse_bad(*, text: str, subject: str | None = None) -> None:

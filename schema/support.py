@@ -36,6 +36,7 @@ from schema.enums import (
 
 if TYPE_CHECKING:
     from schema.clients import Client, ClientUser, Project
+    from schema.inbound import MessageLetter
     from schema.staff import Role, Staff
 
 
@@ -195,6 +196,7 @@ class TicketMessage(Model):
     staff: Mapped[Staff | None] = relationship()
     client_user: Mapped[ClientUser | None] = relationship()
     attachments: Mapped[list[Attachment]] = relationship(order_by="Attachment.id")
+    letter: Mapped[MessageLetter | None] = relationship(uselist=False, viewonly=True)
 
     __table_args__ = (Index(None, "ticket_id", "id"), Index(None, "client_id", "is_internal", "created_at", "id"))
 
