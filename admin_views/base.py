@@ -559,6 +559,10 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             if allowed is not None and name not in allowed and name != "csrf_token":
                 del form[name]
 
+    def unsent_form(self, form: Any, record: Any) -> Any:
+        """A form like `form`, of the record as it is now and of nothing that was sent."""
+        return type(form)(None, obj=record)
+
     def _changed_by_others(self, form: Any, record: Any) -> list[conflicts.Row]:
         """The fields that somebody else has changed since the form was opened, told over the form."""
         changed = conflicts.find(self, form, record)

@@ -83,13 +83,18 @@ class CharacterizationsView(ModuleView):
         return super().cell(row, name)
 
     def create_form(self, obj: Any = None) -> Any:
-        return self._form(None)
+        return self._form(None, self._typed())
 
     def edit_form(self, obj: Any = None) -> Any:
-        return self._form(obj)
+        return self._form(obj, self._typed())
 
-    def _form(self, obj: Any) -> Any:
-        typed = request.form if request.method == "POST" else None
+    def _typed(self) -> Any:
+        return request.form if request.method == "POST" else None
+
+    def unsent_form(self, form: Any, record: Any) -> Any:
+        return self._form(record, None)
+
+    def _form(self, obj: Any, typed: Any) -> Any:
         form = CharacterizationForm(typed, obj=obj, icons=icon_choices(), colors=color_choices())
         form.form_errors = []
         return form

@@ -106,7 +106,7 @@ def _plain(field: Any, text: Any) -> str:
 
 def _fresh(view: Any, form: Any, record: Any) -> Any:
     """The form as it would be opened now."""
-    made = type(form)(None, obj=record)
+    made = view.unsent_form(form, record)
     view.keep_allowed(made)
     return made
 
