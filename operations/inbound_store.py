@@ -182,13 +182,22 @@ def forget_old(*, now: datetime) -> int:
     return len(rows) + _forget_orphans(now)
 
 
-def forget_client(client_id: int) -> int:
-    """Remove all letters of a client whose data is erased, rows and files; returns how many. Does not commit."""
-    names = list(db.session.scalars(sa.select(InboundEmail.stored_name).where(InboundEmail.client_id == client_id)))
-    rows_changed(sa.delete(InboundEmail).where(InboundEmail.client_id == client_id))
-    for name in filter(None, names):
-        (directory() / name).unlink(missing_ok=True)
-    return len(names)
+def letters_of(client_id: int, *, addresses: Iterable[str]) -> list[int]:
+    """The ids of the letters that are the client's, or came from one of the addresses, known as its or not."""
+    senders = [address.lower() for address in addresses if "@" in address]
+    mine = sa.or_(InboundEmail.client_id == client_id, sa.func.lower(InboundEmail.sender).in_(senders))
+    return list(db.session.scalars(sa.select(InboundEmail.id).where(mine)))
+
+
+def paths_of(letters: Iterable[int]) -> list[Path]:
+    """The files of these letters, as they came."""
+    names = db.session.scalars(sa.select(InboundEmail.stored_name).where(InboundEmail.id.in_(list(letters))))
+    return [directory() / name for name in names if name]
+
+
+def forget(letters: Iterable[int]) -> int:
+    """Remove the rows of these letters; their files are to go once that is committed. Returns how many."""
+    return rows_changed(sa.delete(InboundEmail).where(InboundEmail.id.in_(list(letters))))
 
 
 def _forget_orphans(now: datetime) -> int:

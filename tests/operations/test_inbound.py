@@ -18,6 +18,7 @@ from extensions import db, now
 from models import (
     Attachment,
     AuditEvent,
+    Client,
     InboundEmail,
     InboundOutcome,
     MailingRecipient,
@@ -28,7 +29,7 @@ from models import (
     Violation,
     ViolationStatus,
 )
-from operations import attachments, inbound, inbound_parsing, inbound_store, settings, tickets
+from operations import attachments, erasing, inbound, inbound_parsing, inbound_store, settings, tickets
 from operations.errors import OperationRefused
 from operations.inbound_store import Arrival
 from tests import factories as make
@@ -370,7 +371,8 @@ def test_one_address_can_write_so_much_in_an_hour(ticket: Ticket, clock: Any) ->
     assert bring(answer(message_id="<9@x>")).outcome is InboundOutcome.ANSWERED
 
 
-def test_two_copies_of_one_letter_are_one_message(ticket: Ticket) -> None:
+def test_two_copies_of_one_letter_are_one_message(ticket: Ticket, clock: Any) -> None:
+    clock.set(now())
     first = bring(answer(headers=[("Delivered-To", "a@alpha.example")]))
     second = bring(answer(headers=[("Delivered-To", "b@alpha.example")]))
     assert (first.outcome, second.outcome, second.reason) == (InboundOutcome.ANSWERED, InboundOutcome.IGNORED, "twice")
@@ -502,8 +504,11 @@ def test_letters_are_kept_as_they_came_for_the_time_set(ticket: Ticket, clock: A
 
 def test_what_is_erased_with_a_client_is_gone_from_disk_too(ticket: Ticket) -> None:
     bring(answer())
-    assert inbound_store.forget_client(ticket.client_id) == 1
+    client = db.session.get_one(Client, ticket.client_id)
+    done = erasing.erase(client, confirmation=str(client.id), by=make.staff(), now=now())
     db.session.commit()
+    assert len(list(inbound_store.directory().iterdir())) == 1, "not before it is committed"
+    erasing.finish(done)
     assert list(inbound_store.directory().iterdir()) == []
     assert mail.rows() == []
 
