@@ -45,9 +45,10 @@ def test_a_field_is_added_filled_in_and_filtered_by_in_the_browser(app: Flask, l
     expect(page.locator(".alert-success")).to_contain_text("Support level")
 
     page.goto(f"{live_server.url}/admin/clients/edit/?id={numbers[0]}")
+    page.get_by_role("tab", name="More about the client").click()
     page.get_by_label("Support level").select_option("Gold")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".facts", has_text="Support level")).to_contain_text("Gold")
+    expect(page.locator("main", has_text="Support level")).to_contain_text("Gold")
 
     page.goto(f"{live_server.url}/admin/clients/")
     expect(page.locator("tr[data-id]")).to_have_count(3)
