@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -34,6 +34,36 @@ class MailServer:
 
 
 @dataclass(frozen=True)
+class Inbox:
+    """Where letters come in: a mailbox that is fetched (imap, imaps, maildir), or an address that is listened at.
+
+    `path` is the folder of the mailbox, or the directory of the maildir.
+    """
+
+    kind: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    @property
+    def is_listened(self) -> bool:
+        return self.kind in {"lmtp", "smtp"}
+
+    @property
+    def name(self) -> str:
+        """Its address as it may be shown: without the password."""
+        if self.kind == "maildir":
+            return f"maildir:{self.path}"
+        who = f"{self.username}@" if self.username else ""
+        return f"{self.kind}://{who}{self.host}:{self.port}" + (f"/{self.path}" if self.path else "")
+
+
+INBOX_PORTS = {"imaps": 993, "imap": 143, "lmtp": 24, "smtp": 25}
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the environment decides. Sizes in bytes, rates in letters per minute (0: no limit)."""
 
@@ -42,6 +72,7 @@ class Settings:
     secret_key: str = field(repr=False)
     secret_key_fallbacks: tuple[str, ...] = field(default=(), repr=False)
     mail_server: MailServer | None = None
+    inbox: Inbox | None = None
     public_url: str = "http://127.0.0.1:5000"
     trusted_proxies: int = 0
     trusted_hosts: tuple[str, ...] = ()
@@ -66,6 +97,10 @@ class Settings:
     def attachments_dir(self) -> Path:
         return self.data_dir / "attachments"
 
+    @property
+    def inbound_dir(self) -> Path:
+        return self.data_dir / "inbound"
+
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Return the settings of `environ` (the process's own by default).
@@ -84,6 +119,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         secret_key=_secret_key(env.get("SECRET_KEY"), data_dir),
         secret_key_fallbacks=tuple(key for key in env.get("SECRET_KEY_FALLBACKS", "").split(",") if key),
         mail_server=_mail_server(env.get("SMTP_URL")),
+        inbox=_inbox(env.get("INBOUND_URL")),
         public_url=public_url,
         trusted_proxies=_whole_number(env, "TRUSTED_PROXIES", 0, 10),
         trusted_hosts=_trusted_hosts(env.get("TRUSTED_HOSTS"), public_url),
@@ -164,6 +200,45 @@ def _mail_server(value: str | None) -> MailServer | None:
         username=url.username,
         password=url.password,
     )
+
+
+def _inbox(value: str | None) -> Inbox | None:
+    if not value:
+        return None
+    if value.startswith("maildir:"):
+        path = value.removeprefix("maildir:").removeprefix("//")
+        if not Path(path).is_absolute() or any(ord(character) < 32 for character in path):
+            raise ConfigError("INBOUND_URL: expected maildir:/path, with the whole path")
+        return Inbox(kind="maildir", path=path)
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError as error:
+        raise ConfigError("INBOUND_URL: the port is no number") from error
+    if url.scheme not in INBOX_PORTS or not url.hostname or url.query or url.fragment:
+        raise ConfigError(
+            "INBOUND_URL: expected imaps://user:password@host/folder, maildir:/path or lmtp://127.0.0.1:port"
+        )
+    inbox = Inbox(
+        kind=url.scheme,
+        host=url.hostname,
+        port=port or INBOX_PORTS[url.scheme],
+        path=unquote(url.path.strip("/")),
+        username=unquote(url.username or ""),
+        password=unquote(url.password or ""),
+    )
+    _check_inbox(inbox)
+    return inbox
+
+
+def _check_inbox(inbox: Inbox) -> None:
+    """Refuse what the address of an inbox leaves out, or has too much of."""
+    if inbox.is_listened and (inbox.path or inbox.username):
+        raise ConfigError(f"INBOUND_URL: {inbox.kind}:// takes a host and a port, and nothing else")
+    if not inbox.is_listened and not (inbox.username and inbox.password):
+        raise ConfigError(f"INBOUND_URL: {inbox.kind}:// needs user:password@ before the host")
+    if any(ord(character) < 32 for character in inbox.username + inbox.password + inbox.path):
+        raise ConfigError("INBOUND_URL: contains a character that cannot be meant")
 
 
 def _public_url(value: str) -> str:

@@ -24,19 +24,26 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 from flask import Flask, current_app
 
 from extensions import db, now
-from models import Heartbeat, IdempotencyKey, LoginFailure, Session
+from models import Heartbeat, IdempotencyKey, LoginFailure, Session, TripReason
 from operations import (
     attachments,
+    breaker,
     delivery,
     erasing,
     impersonation,
     imports,
+    inbound,
+    inbound_listener,
+    inbound_sources,
+    inbound_store,
     letter_queue,
     mailing_start,
     mailings,
     saved_filters,
     selections,
+    ticket_reading,
     upkeep,
+    violation_clock,
 )
 
 log = logging.getLogger("clientdesk.jobs")
@@ -45,6 +52,8 @@ KEYS_KEPT = timedelta(days=7)
 FAILURES_KEPT = timedelta(days=2)
 HEARTBEATS_KEPT = timedelta(days=1)
 MAILING_PUT_OFF = timedelta(minutes=1)
+# How often the mailbox is looked into, in seconds.
+FETCH_EVERY = 10
 # How long a worker that was asked to stop waits for what it has begun, in seconds.
 PATIENCE = 25
 
@@ -85,6 +94,20 @@ def note_members_of_filters() -> None:
     for number in saved_filters.due_for_members(now=now()):
         _one_filter(number, saved_filters.claim_members, saved_filters.note_members)
     db.session.rollback()
+
+
+def handle_letters() -> None:
+    """Make of the letters that came in what they are: answers, tickets, or nothing. Each in a transaction of its own."""
+    while ids := inbound.claim(now=now()):
+        for number in ids:
+            inbound.handle(number, now=now())
+    db.session.rollback()
+
+
+def forget_letters() -> None:
+    """Remove letters as they came in, once the time set for that is over."""
+    inbound_store.forget_old(now=now())
+    db.session.commit()
 
 
 def _one_filter(number: int, claim: Callable[..., bool], look: Callable[..., None]) -> None:
@@ -140,6 +163,7 @@ def tidy_up() -> None:
         db.session.execute(sa.delete(condition.left.table).where(condition))
         db.session.commit()
     selections.forget_old(now=moment)
+    ticket_reading.forget_writers(now=moment)
     impersonation.end_expired(now=moment)
     attachments.forget_orphans(now=moment)
     imports.drop_forgotten(now=moment, directory=current_app.config["SETTINGS"].data_dir / "imports")
@@ -153,18 +177,67 @@ SWEEPS: tuple[tuple[Callable[[], None], int], ...] = (
     (count_saved_filters, 10),
     (note_members_of_filters, 60),
     (erase_clients, 600),
+    (handle_letters, 2),
+    (forget_letters, 3600),
     (tidy_up, 600),
     (upkeep.keep_statistics, 3600),
 )
 
 
+def _execute_violation(number: int) -> None:
+    """Carry out one violation. One that fails is put off, so that others get their turn."""
+    try:
+        violation_clock.execute(number, now=now())
+        db.session.commit()
+    except Exception as error:
+        db.session.rollback()
+        log.exception("violation %s could not be carried out", number)
+        violation_clock.put_off(number, error=f"{type(error).__name__}: {error}", now=now())
+        db.session.commit()
+
+
+def _remind_of_violation(number: int) -> None:
+    try:
+        violation_clock.remind(number, now=now())
+        db.session.commit()
+    except Exception:
+        db.session.rollback()
+        log.exception("the reminder of violation %s could not be queued", number)
+
+
 class Worker:
-    """One worker process: its name, its connection to the mail server, and whether it is to stop."""
+    """One worker process: its name, its connection to the mail server, its clock, and whether it is to stop."""
 
     def __init__(self) -> None:
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self.stopping = threading.Event()
         self.postman = delivery.Postman(worker=self.name, stop=self.stopping.is_set)
+        self.clock = violation_clock.ClockWatch()
+        box = inbound_sources.inbox()
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        self.listener = inbound_listener.Listener(app, box) if box is not None and box.is_listened else None
+
+    def look_after_violations(self) -> None:
+        """Send the reminders that are due, and carry out what clients have not reacted to, each by itself."""
+        moment = now()
+        jumped = self.clock.look(moment)
+        if jumped is not None:
+            log.warning("the clock has jumped by %s: nothing is stopped until staff confirm", jumped)
+            breaker.trip(TripReason.CLOCK, seconds=round(jumped.total_seconds()), now=moment)
+            db.session.commit()
+        is_any = violation_clock.anything_due(now=moment)
+        db.session.rollback()
+        if not is_any:
+            return
+        due = violation_clock.due(now=moment)
+        to_remind = violation_clock.to_remind(now=moment)
+        db.session.commit()
+        for one, numbers in ((_execute_violation, due), (_remind_of_violation, to_remind)):
+            for number in numbers:
+                if self.stopping.is_set():
+                    return
+                one(number)
+        db.session.rollback()
 
     def deliver(self) -> None:
         """Send the letters that are due."""
@@ -174,6 +247,13 @@ class Worker:
 
     def renew_lease(self) -> None:
         self.postman.renew_lease()
+
+    def take_in_letters(self) -> None:
+        """Fetch the letters that wait in the mailbox, or be there for those who bring them."""
+        if self.listener is not None:
+            self.listener.listen()
+        else:
+            inbound_sources.fetch(worker=self.name, now=now, stop=self.stopping.is_set)
 
     def beat(self) -> None:
         """Show that this worker lives."""
@@ -186,15 +266,20 @@ class Worker:
     def leave(self) -> None:
         """Take the heartbeat away: this worker is not missed."""
         self.postman.close()
+        if self.listener is not None:
+            self.listener.close()
         db.session.execute(sa.delete(Heartbeat).where(Heartbeat.worker == self.name))
         db.session.commit()
 
 
 def run_once() -> None:
     """Do all that is due now, once, in this thread, within an application context."""
+    worker = Worker()
+    if worker.listener is None:
+        worker.take_in_letters()
     for sweep, _seconds in SWEEPS:
         sweep()
-    worker = Worker()
+    worker.look_after_violations()
     worker.deliver()
     worker.postman.close()
 
@@ -205,13 +290,15 @@ def run_worker(app: Flask) -> None:
         worker = Worker()
     scheduler = BlockingScheduler(
         timezone="UTC",
-        executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 3)},
+        executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 5)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
     )
     own: tuple[tuple[Callable[[], None], int], ...] = (
         (worker.deliver, 1),
         (worker.renew_lease, 20),
         (worker.beat, 15),
+        (worker.look_after_violations, 5),
+        (worker.take_in_letters, FETCH_EVERY),
     )
     busy = Busy()
     for sweep, seconds in (*own, *SWEEPS):

@@ -69,6 +69,7 @@ from schema.enums import (
     EmailStatus,
     EntryKind,
     FieldType,
+    InboundOutcome,
     InvoiceStatus,
     Language,
     LegalStatus,
@@ -80,9 +81,11 @@ from schema.enums import (
     SessionKind,
     SuspensionReason,
     TicketStatus,
+    TripReason,
     ViolationAction,
     ViolationStatus,
 )
+from schema.inbound import InboundEmail, InboundSource, MessageLetter
 from schema.lists import (
     BulkChange,
     ImportBatch,
@@ -105,6 +108,7 @@ from schema.staff import (
 )
 from schema.support import (
     Attachment,
+    BreakerTrip,
     Mailing,
     MailingRecipient,
     OutboundEmail,
@@ -112,7 +116,9 @@ from schema.support import (
     Ticket,
     TicketCategory,
     TicketMessage,
+    TicketWriter,
     Violation,
+    ViolationTry,
 )
 
 

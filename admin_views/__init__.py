@@ -22,6 +22,7 @@ from admin_views.expenses import ExpensesView
 from admin_views.features import FeaturesView
 from admin_views.groups import GroupsView
 from admin_views.home import HomeView
+from admin_views.inbound import InboundView
 from admin_views.invoices import InvoicesView
 from admin_views.mailings import EmailsView, MailingsView
 from admin_views.payers import PayersView
@@ -50,6 +51,7 @@ from models import (
     Discount,
     Expense,
     Feature,
+    InboundEmail,
     Invoice,
     Mailing,
     OutboundEmail,
@@ -65,10 +67,14 @@ from models import (
     TicketCategory,
     Violation,
 )
+from operations import inbound_notices
 
 MENU: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (_l("Clients"), ("clients", "users", "payers", "groups")),
-    (_l("Support"), ("tickets", "mailings", "violations", "response-templates", "ticket-categories", "emails")),
+    (
+        _l("Support"),
+        ("tickets", "mailings", "violations", "response-templates", "ticket-categories", "emails", "inbound"),
+    ),
     (_l("Money"), ("services", "accounts", "invoices", "payments", "expenses", "acts")),
     (_l("Catalogue"), ("products", "discounts", "affiliate-programs")),
     (
@@ -91,6 +97,7 @@ def views() -> list[Any]:
         ResponseTemplatesView(ResponseTemplate, name=_l("Response templates")),
         TicketCategoriesView(TicketCategory, name=_l("Categories")),
         EmailsView(OutboundEmail, name=_l("Letters")),
+        InboundView(InboundEmail, name=_l("Incoming letters")),
         ServicesView(Service, name=_l("Services")),
         AccountsView(Account, name=_l("Accounts")),
         InvoicesView(Invoice, name=_l("Invoices")),
@@ -124,6 +131,7 @@ def register(app: Flask) -> None:
         admin.add_view(view)
     app.extensions["desk_menu"] = MENU
     app.extensions["desk_views"] = {view.module: view for view in made}
+    app.add_template_global(inbound_notices.words, "letter_not_taken")
     app.before_request(find_scope)
     app.context_processor(frame.everywhere)
 

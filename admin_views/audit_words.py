@@ -62,6 +62,9 @@ FIELDS: dict[str, Any] = {
     "period_to": _l("Period to"), "permission": _l("Right"), "permissions": _l("Permissions"), "phone": _l("Phone"),
     "points": _l("Penalty points"), "postal_address": _l("Postal address"), "posted_at": _l("Posted"),
     "price": _l("Price"), "product": _l("Product"), "project": _l("Project"), "projects": _l("Available projects"),
+    "held_at": _l("Held"), "released_at": _l("Released"), "reminded_at": _l("Reminded"),
+    "limit_crossed_at": _l("Over the limit of points"), "limit_executed_at": _l("Stopped over the limit of points"),
+    "stopped": _l("Stopped services"), "resumed": _l("Services that run again"), "seconds": _l("Seconds"),
     "reason": _l("Reason"), "recipients_count": _l("Recipients"), "reference": _l("Reference in letters"),
     "referral_source": _l("How the client heard about us"), "referrer": _l("Brought by"),
     "registered_at": _l("Registered"), "registration_ip": _l("Registration address"),
@@ -94,6 +97,7 @@ ACTIONS: dict[str, Any] = {
     "password_link_made": lazy_pgettext("audit", "got a link to set the password"), "password_reset": lazy_pgettext("audit", "set the password by a link"),
     "password_set": lazy_pgettext("audit", "set a password for one login"), "totp_reset": lazy_pgettext("audit", "reset the second factor"),
     "password_changed": lazy_pgettext("audit", "changed the password"), "email_change_requested": lazy_pgettext("audit", "asked for another e-mail"),
+    "reply": lazy_pgettext("audit", "answered"), "note": lazy_pgettext("audit", "wrote an internal note"),
     "export": lazy_pgettext("audit", "exported"), "import": lazy_pgettext("audit", "imported"), "demo": lazy_pgettext("audit", "filled with demo data"),
     "retry": lazy_pgettext("audit", "tried failed letters again"), "add_group": lazy_pgettext("audit", "added to a group"),
     "remove_group": lazy_pgettext("audit", "removed from a group"), "remove_project": lazy_pgettext("audit", "no longer open to the client, as it was removed"), "set_characterization": lazy_pgettext("audit", "set the characterization"),
@@ -102,7 +106,14 @@ ACTIONS: dict[str, Any] = {
     "login_failed": lazy_pgettext("audit", "failed to log in"), "case_file": lazy_pgettext("audit", "saved the case file"),
     "erase": lazy_pgettext("audit", "erased"), "merge": lazy_pgettext("audit", "merged"),
     "undo_merge": lazy_pgettext("audit", "took a merging back"),
+    "execute": lazy_pgettext("audit", "carried out"), "extend": lazy_pgettext("audit", "gave more time"),
+    "resolve": lazy_pgettext("audit", "resolved"), "cancel": lazy_pgettext("audit", "cancelled"),
+    "release": lazy_pgettext("audit", "confirmed what was held"), "trip": lazy_pgettext("audit", "held what was due"),
+    "untrip": lazy_pgettext("audit", "ended the holding"), "suspend": lazy_pgettext("audit", "stopped"),
+    "resume": lazy_pgettext("audit", "let run again"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
+    "assign_letter": lazy_pgettext("audit", "put a letter that came in into a ticket"), "retry_letter": lazy_pgettext("audit", "had a letter handled again"),
+    "put_aside": lazy_pgettext("audit", "put a letter aside"),
 }  # fmt: skip
 
 # Where the names of records stand, for those that events refer to.

@@ -8,6 +8,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from models import Characterization
+from operations import features
 from operations.client_filters import named_characterization
 
 
@@ -38,7 +39,7 @@ def other_badges(*, is_referred: bool, points: int, is_suspended: bool) -> list[
     if is_referred:
         found.append({"code": "referred", "label": _("Partner"), "icon": "affiliate", "color": "blue",
                       "title": _("Brought by a partner")})  # fmt: skip
-    if points:
+    if points and features.abuse_handling():
         found.append({"code": "points", "label": ngettext("%(num)s point", "%(num)s points", points), "icon": "flag",
                       "color": "violet", "title": _("Penalty points: %(count)s", count=points)})  # fmt: skip
     if is_suspended:

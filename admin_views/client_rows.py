@@ -16,7 +16,7 @@ from admin_views.client_badges import badge_of_characterization, other_badges
 from admin_views.rows import html
 from extensions import UTCDateTime, now, plain_rows
 from models import Characterization, Client, PenaltyPoint, Project
-from operations import countries, phones
+from operations import countries, features, phones
 from operations.client_filters import named_characterization
 
 COLUMNS = (
@@ -101,9 +101,10 @@ class Cells:
 
     def properties(self, row: Any) -> str:
         shown = "" if row.is_ordinary else self._badge(row)
-        if row.points or row.is_suspended or row.referrer_id is not None or row.affiliate_program_id is not None:
+        points = row.points if row.points and features.abuse_handling() else 0
+        if points or row.is_suspended or row.referrer_id is not None or row.affiliate_program_id is not None:
             brought = row.referrer_id is not None or row.affiliate_program_id is not None
-            shown += _other(self._locale, brought, row.points or 0, row.is_suspended)
+            shown += _other(self._locale, brought, points, row.is_suspended)
         return Markup(f'<span class="badges">{shown}</span>') if shown else ""  # noqa: S704  Badges are escaped.
 
     def _badge(self, row: Any) -> str:

@@ -30,9 +30,21 @@ from admin_views.saved_filters import SavedFilterPages
 from extensions import LabelledEnum, db, now
 from forms.custom_fields import typed_in
 from models import Client, Project, Staff
-from operations import characterizing, client_filters, clients, filters
+from operations import characterizing, client_filters, clients, features, filters
 from operations.custom_fields import PREFIX
 from operations.permissions import LIMITED_CLIENT_COLUMNS
+
+
+def records_offered() -> list[tuple[str, Any, str]]:
+    """The records of a client that this person may see."""
+    hidden = set() if features.abuse_handling() else {"violations"}
+    return [one for one in RECORDS if one[0] not in hidden and current_user.may(f"{one[0]}.view")]
+
+
+def _points_link(record: Client) -> list[dict[str, str]]:
+    if not features.abuse_handling() or not current_user.may("violations.view"):
+        return []
+    return [{"label": _("Penalty points"), "icon": "flag", "url": f"/admin/violations/points/?id={record.id}"}]
 
 
 def _staff() -> Staff:
@@ -139,18 +151,19 @@ class ClientsView(
 
     def filters_key(self, asked: Any) -> Hashable:
         choices = tuple((key, *pairs) for key, pairs in self.filter_choices().items())
-        return (choices, client_custom.filters_key(), *asked.asked.texts.items())
+        return (choices, client_custom.filters_key(), features.abuse_handling(), *asked.asked.texts.items())
 
     def _filter_fields(self, asked: Any) -> list[dict[str, Any]]:
         texts = asked.asked.texts
         return [
             {"key": one.key, "label": one.label, "kind": one.kind, "value": texts.get(one.key, ""),
              "options": self.filter_choices().get(one.key) or one.options() or []}
-            for one in self.known_filters.values() if one.key != "search"
+            for one in self.known_filters.values()
+            if one.key != "search" and (one.key != "has_points" or features.abuse_handling())
         ]  # fmt: skip
 
     def bar_key(self) -> tuple[Hashable, ...]:
-        return (may_log_in_as_clients(),)
+        return (may_log_in_as_clients(), features.abuse_handling())
 
     def can_tick(self) -> bool:
         return True
@@ -208,8 +221,7 @@ class ClientsView(
             tools.append({"label": _("Edit"), "icon": "pencil", "method": "get", "url": "/admin/clients/edit/?id={id}"})
         return tools + [
             {"label": str(label), "icon": icon, "method": "get", "url": f"/admin/{module}/?client={{id}}"}
-            for module, label, icon in RECORDS
-            if current_user.may(f"{module}.view")
+            for module, label, icon in records_offered()
         ]
 
     def fields_allowed(self) -> set[str] | None:
@@ -320,6 +332,12 @@ class ClientsView(
 
     def created_message(self, record: Any) -> str:
         return _("Client %(name)s created.", name=f"#{record.id} {record.name}")
+
+    # One client
+
+    def profile_tools(self, record: Client) -> list[dict[str, Any]]:
+        points = _points_link(record) if record.deleted_at is None else []
+        return [*points, *super().profile_tools(record)]
 
     # The client filter
 

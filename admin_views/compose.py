@@ -9,18 +9,19 @@ import sqlalchemy as sa
 from flask import abort, flash, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
-from flask_babel import format_datetime, format_decimal, ngettext
+from flask_babel import format_datetime, format_decimal, format_timedelta, ngettext
 from flask_babel import gettext as _
 from flask_login import current_user
-from werkzeug.datastructures import CombinedMultiDict, FileStorage
+from werkzeug.datastructures import CombinedMultiDict
 
+from admin_views import cells
 from admin_views.base import needs
 from config import LANGUAGES
 from extensions import db, now
 from forms.mailings import MailingForm
-from models import Client, Mailing, Project, ResponseTemplate, Selection, Staff
+from models import Client, Mailing, Project, ResponseTemplate, Selection, Service, Staff
 from operations import (
-    attachments,
+    features,
     filters,
     idempotency,
     letters,
@@ -29,13 +30,19 @@ from operations import (
     mailings,
     selections,
     settings,
+    violations,
 )
 from operations.attachments import StoredFile
 from operations.errors import OperationRefused
 from operations.macros import Addressee, Subject, Text
 from operations.mailing_plan import Draft, Plan
+from web import uploads
 
 BUTTONS = ("preview", "send_test", "send", "auto_fill")
+
+
+# Of more recipients than this the services are not looked at before they are asked for.
+MOST_LOOKED_AT = 1_000
 
 
 class ComposePages:
@@ -80,6 +87,7 @@ class Composing:
         self.position = 1
         self._file_error = ""
         self.shows_preview = False
+        self._offer_violations()
 
     def answer(self) -> ResponseReturnValue:
         if request.method == "GET":
@@ -98,6 +106,17 @@ class Composing:
         form = MailingForm(data=defaults)
         form.renew_key()
         return form
+
+    def _offer_violations(self) -> None:
+        """Offer violations where the feature is on, to those who may make them."""
+        may = current_user.may("violations.create")
+        if self.form.violation.data and not may:
+            abort(403)
+        if not may or not features.abuse_handling():
+            return
+        is_one = selections.count(self.selection) == 1
+        chosen = violations.active_services(self.clients).order_by(Service.id)
+        self.form.offer_violations(db.session.scalars(chosen).all() if is_one else None)
 
     def _earlier(self) -> dict[str, Any]:
         """What an earlier message of the same selection said (`from`): one that was called back, say."""
@@ -118,24 +137,14 @@ class Composing:
         texts = {
             f"{part}_{code}": getattr(earlier, part).get(code, "") for part in ("subject", "text") for code in LANGUAGES
         }
-        return {name: getattr(earlier, name) for name in names} | texts
+        return {name: getattr(earlier, name) for name in names} | texts | _earlier_violation(earlier)
 
     def _take_files(self) -> None:
         """Keep what was uploaded, now or with the same form before; a refusal stands beside the field."""
-        kept = [file for token in request.form.getlist("kept_file") if (file := attachments.from_token(token))]
-        uploads = [
-            file for file in request.files.getlist("attachments") if isinstance(file, FileStorage) and file.filename
-        ]
-        self.files = kept
-        try:
-            self.files = attachments.store_all([(file.stream, file.filename or "") for file in uploads], kept=kept)
-        except OperationRefused as refusal:
-            self._file_error = refusal.message
-        else:
-            self._file_error = ""
+        self.files, self._file_error = uploads.taken()
 
     def _check(self) -> bool:
-        valid = self.form.check()
+        valid = self.form.check(starts_at=self._starts_at(now()))
         if self._file_error:
             self.form.attachments.errors = [self._file_error]
         return valid and not self._file_error
@@ -243,7 +252,7 @@ class Composing:
     def _starts_at(self, moment: datetime) -> datetime:
         if self.form.send_at.data is not None:
             return self.form.send_at.data  # type: ignore[no-any-return]
-        return moment + timedelta(minutes=self.form.recall_minutes.data)
+        return moment + timedelta(minutes=self.form.recall_minutes.data or 0)
 
     def _sent_before(self, before: idempotency.OtherForm) -> ResponseReturnValue:
         """Back, changed, and sent again: said as such; the next press sends it as a new message."""
@@ -276,14 +285,34 @@ class Composing:
                 languages_by_code=LANGUAGES,
                 macros=list(macros.REGISTRY.values()),
                 ready_texts=self._ready_texts(),
-                files=[(file, attachments.token_for(file)) for file in self.files],
+                files=uploads.with_tokens(self.files),
                 preview=self._preview_of(draft) if self.shows_preview else None,
                 position=self.position,
                 send_label=self._send_label(plan),
                 mail_is_off=self.view.mail_is_off(),
                 back_url=self.selection.url or "/admin/clients/",
+                stops=self._stops(draft, plan),
+                deadline=self._deadline_in_words(),
             )
         )
+
+    def _stops(self, draft: Draft, plan: Plan) -> violations.Stoppable | None:
+        """The services that would be stopped; of very many recipients only once a violation is asked for."""
+        if not self.form.offers_violation or not (self.form.violation.data or plan.selected <= MOST_LOOKED_AT):
+            return None
+        return violations.stoppable(mailing_plan.who_gets_it(draft, self.clients))
+
+    def _deadline_in_words(self) -> dict[str, Any] | None:
+        """The deadline as it was understood, and how long that is from the start."""
+        wanted = self.form.parameters
+        if wanted is None or self.form.deadline.errors:
+            return None
+        time = wanted.deadline - self._starts_at(now())
+        return {
+            "at": cells.show(wanted.deadline),
+            "time": format_timedelta(time, granularity="minute", threshold=2.5),
+            "parameters": wanted,
+        }
 
     def _preview_of(self, draft: Draft) -> dict[str, Any] | None:
         to = self._addressee(draft)
@@ -330,3 +359,13 @@ class Composing:
             count=count,
             minutes=minutes,
         )
+
+
+def _earlier_violation(earlier: Mailing) -> dict[str, Any]:
+    if not earlier.is_violation:
+        return {}
+    kept = violations.Parameters.of(earlier.violation_parameters)
+    return {
+        "violation": True, "deadline": kept.deadline, "violation_action": kept.action, "points": kept.points,
+        "comment": kept.comment, "service": str(kept.service_id or ""),
+    }  # fmt: skip

@@ -15,7 +15,7 @@ from admin_views.cells import in_currency
 from admin_views.client_badges import badges_of
 from extensions import db, now
 from models import Client, PenaltyPoint, Staff
-from operations import filters, settings
+from operations import features, filters, settings
 from operations.waiting import MOST_COUNTED
 from web.requests import is_staff_path
 
@@ -28,18 +28,22 @@ def everywhere() -> dict[str, Any]:
         person = current_user._get_current_object()
         if not isinstance(person, Staff):
             return {"brand_name": settings.get("provider_name"), "language_url": "/admin/language"}
-        waiting = g.frame_facts[1] if "frame_facts" in g else 0
-        return {"brand_name": settings.get("provider_name"), **context(person, waiting)}
+        _person, waiting, answered, trip = g.get("frame_facts") or (person, 0, 0, None)
+        return {"brand_name": settings.get("provider_name"), **context(person, waiting, answered, trip)}
     except SQLAlchemyError:
         # An error page is shown with or without a database.
         return {"brand_name": "Clientdesk"}
 
 
-def context(person: Staff, waiting: int) -> dict[str, Any]:
-    """What templates/layout/admin.html reads; `waiting` tickets wait for staff."""
+def context(person: Staff, waiting: int, answered: int = 0, trip: int | None = None) -> dict[str, Any]:
+    """What templates/layout/admin.html reads.
+
+    `waiting` tickets wait for staff, `answered` violations for a judgement; `trip` says that the breaker is open.
+    """
     return {
         "account": {"name": person.shown_name, "role": str(person.role), "url": "/admin/profile"},
-        "menu": Menu(person, waiting),
+        "menu": Menu(person, waiting, answered),
+        "breaker": _breaker(person) if trip is not None and features.abuse_handling() else None,
         "language_url": "/admin/language",
         "logout_url": "/admin/logout",
         "home_url": "/admin/",
@@ -50,13 +54,19 @@ def context(person: Staff, waiting: int) -> dict[str, Any]:
     }
 
 
+def _breaker(person: Staff) -> dict[str, Any]:
+    """The banner while nothing is stopped by itself, with the way to the list for those who may see it."""
+    return {"url": "/admin/violations/held/" if person.may("violations.view") else None}
+
+
 class Menu:
     """The menu of a person; `key` is all that it depends on."""
 
-    def __init__(self, person: Staff, waiting: int) -> None:
+    def __init__(self, person: Staff, waiting: int, answered: int = 0) -> None:
         self.person = person
-        self.waiting = "99+" if waiting >= MOST_COUNTED else str(waiting or "")
-        self.key = (*request.path.split("/")[2:3], self.waiting, *person.role.permissions)
+        self.counts = {"tickets": _count(waiting), "violations": _count(answered)}
+        self.hidden = set() if features.abuse_handling() else {"violations"}
+        self.key = (*request.path.split("/")[2:3], *self.counts.values(), *self.hidden, *person.role.permissions)
 
     def groups(self) -> list[dict[str, Any]]:
         """The menu in groups: the modules that this person may see."""
@@ -73,7 +83,7 @@ class Menu:
             items = [
                 self._item(module, views[module])
                 for module in modules
-                if module in views and self.person.may(f"{module}.view")
+                if module in views and module not in self.hidden and self.person.may(f"{module}.view")
             ]
             if items:
                 groups.append({"label": label, "items": items})
@@ -85,8 +95,12 @@ class Menu:
             "url": f"/admin/{module}/",
             "icon": view.icon,
             "active": request.path.startswith(f"/admin/{module}/"),
-            "count": self.waiting if module == "tickets" else None,
+            "count": self.counts.get(module),
         }
+
+
+def _count(number: int) -> str:
+    return "99+" if number >= MOST_COUNTED else str(number or "")
 
 
 def load_scope() -> None:

@@ -15,6 +15,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
+from admin_views.inbound import to_look_at
 from admin_views.keys import KeyPages
 from admin_views.saved_filters import address_of
 from admin_views.searching import SearchPages
@@ -25,6 +26,7 @@ from models import (
     Client,
     EmailStatus,
     Heartbeat,
+    InboundEmail,
     Language,
     OutboundEmail,
     Project,
@@ -33,7 +35,7 @@ from models import (
     Ticket,
     TicketStatus,
 )
-from operations import audit, authentication, deletion, impersonation, saved_filters
+from operations import audit, authentication, deletion, impersonation, inbound_sources, saved_filters
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 from web.access import Policy
@@ -168,6 +170,7 @@ def checklist() -> list[dict[str, Any]]:
     alive = db.session.scalar(sa.select(sa.func.count(Heartbeat.id)).where(Heartbeat.seen_at > now() - WORKER_SILENCE))
     items = [
         (bool(settings.mail_server), _("Mail server"), _("Letters wait in the queue until SMTP_URL names a server."), None),
+        mailbox(),
         (bool(alive), _("Worker"), _("Letters and mailings leave only while a worker runs: flask --app app worker."), None),
         (sender, _("Sender of letters"), _("Give every project the address that its letters come from."), "/admin/projects/"),
         (bool(db.session.scalar(sa.select(Client.id).limit(1))), _("Clients"), _("Bring them in from your old system, or add the first."), "/admin/clients/import/"),
@@ -177,6 +180,18 @@ def checklist() -> list[dict[str, Any]]:
         {"done": done, "label": label, "text": "" if done else text, "url": None if done else url}
         for done, label, text, url in items
     ]
+
+
+def mailbox() -> tuple[bool, str, str, None]:
+    """Whether answers by e-mail come in, as a line of the checklist."""
+    label = _("Answers by e-mail")
+    if inbound_sources.inbox() is None:
+        return False, label, _("Letters that clients write come in once INBOUND_URL names a mailbox."), None
+    found = inbound_sources.state()
+    is_silent = found is None or found.succeeded_at is None or found.succeeded_at < now() - inbound_sources.SILENCE
+    if found is not None and found.last_error:
+        return False, label, _("The mailbox cannot be reached: %(error)s", error=found.last_error), None
+    return not is_silent, label, _("No worker has looked into the mailbox for some time."), None
 
 
 def cards() -> list[dict[str, Any]]:
@@ -197,6 +212,11 @@ def cards() -> list[dict[str, Any]]:
         )
         found.append({"label": _("Clients registered in the last 24 hours"), "value": new, "count": new, "icon": "users",
                       "url": "/admin/clients/?sort=-registered_at"})  # fmt: skip
+    if current_user.may("inbound.view"):
+        unread = db.session.scalar(sa.select(sa.func.count(InboundEmail.id)).where(to_look_at()))
+        if unread:
+            found.append({"label": _("Incoming letters to look at"), "value": unread, "count": unread, "icon": "inbox",
+                          "url": "/admin/inbound/?unread=1", "color": "amber"})  # fmt: skip
     if current_user.may("emails.view"):
         failed = db.session.scalar(
             sa.select(sa.func.count(OutboundEmail.id)).where(

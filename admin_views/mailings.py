@@ -33,9 +33,10 @@ from models import (
     RecipientOutcome,
     TicketCategory,
 )
-from operations import filters, letters, mailing_plan, mailings
+from operations import features, filters, letters, mailing_plan, mailings
 from operations.errors import OperationRefused
 from operations.filters import Number, OneOf, Record
+from operations.violations import Parameters
 
 SHOWN_FAILURES = 20
 RECIPIENTS_PER_PAGE = 200
@@ -119,6 +120,10 @@ class MailingsView(ComposePages, RecipientPages, ModuleView):
             as_html=letters.html_of,
             moment=cells.show,
             may_write=current_user.may("clients.message"),
+            violation=Parameters.of(mailing.violation_parameters)
+            if mailing.is_violation and features.abuse_handling()
+            else None,
+            may_see_violations=current_user.may("violations.view"),
         )
 
     @expose("/<int:number>/progress.json")

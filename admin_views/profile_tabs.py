@@ -53,7 +53,7 @@ def overview(profile: Profile) -> Context:
     )  # fmt: skip
     tickets = [*found.get("waiting", []), *found.get("answered", [])][:FEW]
     notes = client_overview.notes(profile.id, most=NOTES_ON_TOP)
-    events = client_overview.events(profile.id, most=RECENT_EVENTS)[0] if profile.may("audit") else []
+    events = client_overview.events(profile.id, most=RECENT_EVENTS, hidden=_hidden(profile))[0] if profile.may("audit") else []
     return {
         "groups": found.get("groups", []),
         "phone": _phone_of_owner(found.get("users", [])),
@@ -158,9 +158,14 @@ def notes(profile: Profile) -> Context:
             "older_url": profile.url("notes", before=older) if older else None}  # fmt: skip
 
 
+def _hidden(profile: Profile) -> tuple[str, ...]:
+    """The modules that are not spoken of: violations, while their feature is off."""
+    return () if profile.counts.handles_abuse else ("violations",)
+
+
 def history(profile: Profile) -> Context:
     before = _cursor()
-    events, has_more = client_overview.events(profile.id, most=EVENTS, before=before)
+    events, has_more = client_overview.events(profile.id, most=EVENTS, before=before, hidden=_hidden(profile))
     return {
         "days": profile_history.by_day(profile.id, events),
         "older_url": profile.url("history", before=events[-1].id) if has_more else None,

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import BaseView
 from flask_admin.base import expose
 from flask_babel import gettext as _
-from wtforms import BooleanField, StringField
+from wtforms import BooleanField, SelectField, StringField
 
 from extensions import db
 from forms.base import Form
@@ -62,7 +62,9 @@ def sections() -> list[dict[str, Any]]:
     """The settings by what they are about; those of no group come first."""
     login_as = [code for code in settings.KINDS if code.startswith("impersonation_")]
     documents = ["provider_company", "provider_address", "provider_numbers", "provider_contacts"]
-    rest = [code for code in settings.KINDS if code not in {*login_as, *documents}]
+    abuse = [code for code in settings.KINDS if code.startswith(("penalty_", "breaker_"))]
+    letters = [code for code in settings.KINDS if code.startswith("inbound_")]
+    rest = [code for code in settings.KINDS if code not in {*login_as, *documents, *abuse, *letters}]
     return [
         {"title": _("In general"), "help": "", "fields": rest},
         {"title": _("On documents"), "help": _("Who the provider is, as it stands on documents."), "fields": documents},
@@ -71,14 +73,28 @@ def sections() -> list[dict[str, Any]]:
             "help": _("How staff enter clients' panels in their place."),
             "fields": login_as,
         },
+        {
+            "title": _("Violations"),
+            "help": _("Penalty points, and the breaker that stands before the stopping of many services."),
+            "fields": abuse,
+        },
+        {
+            "title": _("Answers by e-mail"),
+            "help": _("What becomes of letters that come in. Where they are fetched is INBOUND_URL."),
+            "fields": letters,
+        },
     ]
 
 
 def _form(posted: Any, values: dict[str, Any]) -> Any:
-    fields = {
-        code: (BooleanField if isinstance(kind, settings.Switch) else StringField)(kind.label, description=kind.help)
-        for code, kind in settings.KINDS.items()
-    }
+    fields = {code: _field(kind) for code, kind in settings.KINDS.items()}
     form = type("SettingsForm", (Form,), fields)(posted, data=values)
     form.form_errors = []
     return form
+
+
+def _field(kind: settings.Kind) -> Any:
+    if isinstance(kind, settings.Choice):
+        # What may be chosen is checked by the setting itself.
+        return SelectField(kind.label, description=kind.help, choices=kind.options, validate_choice=False)
+    return (BooleanField if isinstance(kind, settings.Switch) else StringField)(kind.label, description=kind.help)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
 from flask import abort, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
@@ -14,11 +13,12 @@ from flask_babel import pgettext
 from flask_login import current_user
 from sqlalchemy.orm import joinedload
 
-from admin_views import cells, client_badges, files
+from admin_views import cells, files
+from admin_views.answering import AnsweringPages
 from admin_views.base import ModuleView, needs
-from extensions import db
-from models import Client, Staff, Ticket, TicketCategory, TicketStatus
-from operations import filters, letters, tickets
+from models import Staff, Ticket, TicketCategory, TicketStatus
+from operations import filters, ticket_reading
+from operations.errors import OperationRefused
 from operations.filters import Number, OneOf, Record
 
 COLORS = {"waiting_staff": "amber", "waiting_client": "blue", "closed": ""}
@@ -28,10 +28,11 @@ def state(ticket: Ticket) -> Any:
     return cells.badge(ticket.status.value, str(ticket.status.label), color=COLORS[ticket.status.value])
 
 
-class TicketsView(ModuleView):
+class TicketsView(AnsweringPages, ModuleView):
     module = "tickets"
     icon = "message"
-    can_create = can_edit = can_delete = False
+    can_create = can_delete = False
+    can_edit = True
     column_list = ("id", "subject", "client", "category", "status", "assignee", "updated_at")
     column_labels = {
         "id": _l("Code"),
@@ -42,10 +43,13 @@ class TicketsView(ModuleView):
         "assignee": _l("Assignee"),
         "updated_at": _l("Last message"),
     }
+    column_editable_list = ("category", "assignee")
+    form_columns = ("subject", "category", "assignee")
+    sections = (("", "", ("subject", "category", "assignee")),)
     column_formatters = {"status": lambda view, context, row, name: state(row)}
     title_column = "subject"
     searched = ("subject", "reference")
-    sortable = ("id",)
+    sortable = ("id", "updated_at")
     list_filters = (
         OneOf("status", _l("State"), Ticket.status, TicketStatus),
         Record("category", _l("Category"), Ticket.category_id, TicketCategory),
@@ -61,40 +65,34 @@ class TicketsView(ModuleView):
     def list_tabs(self) -> list[dict[str, Any]]:
         """Active requests, mine, those that wait for the client, closed ones, all."""
         offered = [
-            (_("All"), {}),
             (_("Active requests"), {"status": "waiting_staff"}),
             (_("Mine"), {"assignee": str(current_user.id)}),
             (pgettext("tickets", "Waiting for the client"), {"status": "waiting_client"}),
             (pgettext("tickets", "Closed"), {"status": "closed"}),
+            (_("All"), {}),
         ]
         now_shown = {name: request.args[name] for name in ("status", "assignee") if request.args.get(name)}
-        none = {"status": None, "assignee": None, "after": None, "before": None}
+        none = {"status": None, "assignee": None, "after": None, "before": None, "sort": None}
+        # Who has waited longest for staff is answered first.
+        oldest_first = {"sort": "updated_at"}
         return [
-            {"label": label, "url": self.list_url(**{**none, **wanted}), "active": now_shown == wanted}
+            {
+                "label": label,
+                "url": self.list_url(
+                    **{**none, **wanted, **(oldest_first if wanted.get("status") == "waiting_staff" else {})}
+                ),
+                "active": now_shown == wanted,
+            }
             for label, wanted in offered
         ]
 
-    @expose("/details/")
-    def details_view(self) -> ResponseReturnValue:
-        """One ticket as a thread."""
-        ticket = self.posted_or_404()
-        client = db.session.scalars(
-            sa.select(Client)
-            .where(Client.id == ticket.client_id)
-            .options(joinedload(Client.characterization), joinedload(Client.project))
-        ).one()
-        return self.render(
-            "admin/tickets/details.html",
-            record=ticket,
-            ticket=ticket,
-            client=client,
-            badges=client_badges.badges_of(client),
-            state=state(ticket),
-            messages=tickets.messages_of(ticket, with_internal=True),
-            mailing_files=ticket.mailing.attachments if ticket.mailing else [],
-            as_html=letters.html_of,
-            moment=cells.show,
-        )
+    def state_of(self, ticket: Ticket) -> Any:
+        return state(ticket)
+
+    def on_model_change(self, form: Any, model: Ticket, is_created: bool) -> None:
+        assignee = model.assignee
+        if assignee is not None and not assignee.may("tickets.edit"):
+            raise OperationRefused(_("This staff member may not answer tickets."), field="assignee")
 
     @expose("/file/")
     @needs("tickets.view")
@@ -105,5 +103,5 @@ class TicketsView(ModuleView):
             number = filters.whole_number(request.args.get("file", ""))
         except ValueError:
             abort(404)
-        attachment = tickets.attachment_of(ticket, number, with_internal=True)
+        attachment = ticket_reading.attachment_of(ticket, number, with_internal=True)
         return files.send(attachment) if attachment is not None else abort(404)

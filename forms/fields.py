@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from flask_babel import get_locale, get_timezone
@@ -72,14 +74,20 @@ class EnumField(SelectField):
     ) -> None:
         self.kind = kind
         self.blank = blank
+        self.offered: Sequence[LabelledEnum] = tuple(kind)
         super().__init__(label, validators, coerce=self._coerce, choices=self._options, **more)
+
+    def offer(self, members: Sequence[LabelledEnum]) -> None:
+        """Offer these alone."""
+        self.offered = tuple(members)
+        self.choices = self._options()
 
     def _coerce(self, value: Any) -> LabelledEnum | None:
         return None if value in (None, "") else self.kind(value)
 
     def _options(self) -> list[tuple[str, Any]]:
         blank: list[tuple[str, Any]] = [("", "")] if self.blank else []
-        return blank + [(member.value, member.label) for member in self.kind]
+        return blank + [(member.value, member.label) for member in self.offered]
 
     def process_formdata(self, valuelist: list[Any]) -> None:
         if not valuelist:
@@ -92,6 +100,8 @@ class EnumField(SelectField):
 
     def pre_validate(self, form: Any) -> None:
         if self.data is None and not self.blank and not self.process_errors:
+            raise StopValidation(_("Choose one of the list."))
+        if self.data is not None and self.data not in self.offered:
             raise StopValidation(_("Choose one of the list."))
 
 
@@ -142,6 +152,16 @@ class MoneyField(Field):
             raise StopValidation(_("The amount must not be below %(least)s.", least=self.least))
 
 
+def moment_of(local: datetime, zone: str) -> datetime:
+    """The instant, in UTC, at which clocks in `zone` show `local`.
+
+    Where they show it twice, as summer time ends, the later one is meant. Where they never do, as it begins, the time
+    counts on from before: 02:30 is then 03:30. Either way nobody has less time than was typed.
+    """
+    both = (local.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1))
+    return max(both)
+
+
 class LocalMomentField(Field):
     """A moment, typed in the person's own time zone; the value is aware and in UTC."""
 
@@ -165,9 +185,11 @@ class LocalMomentField(Field):
         except ValueError:
             self.data = None
             raise ValueError(_("This is no date and time.")) from None
-        zone = get_timezone() or UTC
-        aware = zone.localize(local) if hasattr(zone, "localize") else local.replace(tzinfo=zone)
-        self.data = aware.astimezone(UTC)
+        try:
+            self.data = moment_of(local, str(get_timezone() or "UTC"))
+        except OverflowError:
+            self.data = None
+            raise ValueError(_("This is no date and time.")) from None
 
 
 class RecordField(SelectField):

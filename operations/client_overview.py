@@ -226,9 +226,16 @@ def notes(client_id: int, *, most: int, before: int | None = None) -> list[Any]:
     return list(plain_rows(OLDER_NOTES, {**values, "before": before}))
 
 
-def events(client_id: int, *, most: int, before: int | None = None) -> tuple[list[AuditEvent], bool]:
-    """What happened to the client and its records, newest first, before the event `before`; whether there is more."""
+def events(
+    client_id: int, *, most: int, before: int | None = None, hidden: Sequence[str] = ()
+) -> tuple[list[AuditEvent], bool]:
+    """What happened to the client and its records, newest first, before the event `before`; whether there is more.
+
+    What happened in the modules `hidden` is left out.
+    """
     statement = sa.select(AuditEvent).where(AuditEvent.client_id == client_id)
+    if hidden:
+        statement = statement.where(AuditEvent.module.not_in(hidden))
     if before is not None:
         then = sa.select(AuditEvent.at).where(AuditEvent.id == before).correlate(None).scalar_subquery()
         statement = statement.where(sa.tuple_(AuditEvent.at, AuditEvent.id) < sa.tuple_(then, before))

@@ -20,7 +20,7 @@ from models import (
     Project,
     Staff,
 )
-from operations import bulk, client_filters, countries, email_addresses, password_links, passwords, phones
+from operations import bulk, client_filters, countries, email_addresses, password_links, passwords, phones, points
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 
@@ -226,3 +226,8 @@ def _has_email(address: str) -> sa.ColumnElement[bool]:
     """The same address blind to case; the index of the search finds the few that can be meant."""
     can_be_meant = client_filters.FILTERS["search"].condition(address)
     return sa.and_(can_be_meant, sa.func.lower(Client.email) == address.lower())
+
+
+def may_order(client: Client, *, now: datetime) -> bool:
+    """Whether the client can order services now: not while it has more penalty points than the limit allows."""
+    return client.deleted_at is None and not points.is_over_limit(client.id, now=now)

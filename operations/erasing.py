@@ -21,7 +21,7 @@ from flask_babel import gettext as _
 
 from extensions import db, rows_changed
 from models import Account, Attachment, Client, ClientMerge, Erasure, Staff
-from operations import attachments, audit, deletion, erasing_rows, erasing_traces
+from operations import attachments, audit, deletion, erasing_rows, erasing_traces, inbound_store
 from operations.errors import OperationRefused
 
 CLOCK, REQUEST, AGAIN = "clock", "request", "again"
@@ -37,6 +37,7 @@ class Erased:
     is_gone: bool
     files: list[str] = field(default_factory=list)
     import_files: list[Path] = field(default_factory=list)
+    letters: list[Path] = field(default_factory=list)
 
 
 def due(*, now: datetime, after: tuple[datetime, int] | None = None) -> list[tuple[datetime, int]]:
@@ -121,8 +122,16 @@ def _erase(client_id: int, *, way: str, by: Staff | None, now: datetime) -> Eras
     who = erasing_traces.person(client)
     erasure = _begin(client, way, by, now)
     documents = erasing_rows.documents(client_id)
-    done = Erased(client_id, not documents, erasing_rows.files(client_id), erasing_traces.import_files(who))
-    removed = {"audit_events": erasing_traces.blank_events(who), **erasing_rows.remove_what_hangs(client_id)}
+    letters = inbound_store.letters_of(client_id, addresses=who.words)
+    done = Erased(
+        client_id,
+        not documents,
+        erasing_rows.files(client_id),
+        erasing_traces.import_files(who),
+        inbound_store.paths_of(letters),
+    )
+    removed = {"audit_events": erasing_traces.blank_events(who), "inbound_emails": inbound_store.forget(letters)}
+    removed |= erasing_rows.remove_what_hangs(client_id)
     removed |= erasing_rows.blank(client_id) if documents else erasing_rows.remove(client_id)
     erasing_traces.blank_mentions(who)
     _end(erasure, removed, documents, now)
@@ -161,7 +170,7 @@ def finish(erased: Iterable[Erased]) -> None:
         for name in one.files:
             if not db.session.scalar(sa.select(Attachment.id).where(Attachment.stored_name == name).limit(1)):
                 (attachments.directory() / name).unlink(missing_ok=True)
-        for path in one.import_files:
+        for path in [*one.import_files, *one.letters]:
             path.unlink(missing_ok=True)
     keep_list()
 

@@ -17,6 +17,7 @@ from models import (
     Mailing,
     OutboundEmail,
     Project,
+    Setting,
     Ticket,
     TicketCategory,
     TicketMessage,
@@ -24,7 +25,10 @@ from models import (
 from operations import attachments, letters, mailing_plan, mime, unsubscribing
 
 SORTS_KEPT = 12
-AUTOMATIC = ("Auto-Submitted", "auto-generated")
+# Programs that answer by themselves are asked not to.
+AUTOMATIC = (("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "OOF, AutoReply"))
+# What may stand before the @ at most.
+LONGEST_LOCAL_PART = 64
 
 
 class Skipped(Exception):
@@ -56,6 +60,7 @@ class Claimed(NamedTuple):
     reference: str | None
     subject: str | None
     text: str | None
+    has_plus_addresses: bool | None
 
     @property
     def address(self) -> str:
@@ -69,6 +74,7 @@ class Sort:
     envelope: mime.Envelope
     frame: letters.Frame
     is_news: bool
+    replies_allowed: bool
 
 
 def load(ids: Iterable[int]) -> list[Claimed]:
@@ -84,6 +90,7 @@ def load(ids: Iterable[int]) -> list[Claimed]:
         .correlate(OutboundEmail)
         .scalar_subquery()
     )
+    plus_addresses = sa.select(Setting.value).where(Setting.code == "inbound_plus_addresses").scalar_subquery()
     statement = (
         sa.select(
             OutboundEmail.id, OutboundEmail.mailing_id, OutboundEmail.client_id, OutboundEmail.ticket_id,
@@ -91,7 +98,7 @@ def load(ids: Iterable[int]) -> list[Claimed]:
             OutboundEmail.attempts, OutboundEmail.message_id, OutboundEmail.project_id, Project.name,
             Project.support_email, Client.deleted_at.is_not(None),
             sa.func.coalesce(TicketCategory.is_news, sa.false()) & mailing_plan.unsubscribed(),
-            Ticket.reference, Ticket.subject, text,
+            Ticket.reference, Ticket.subject, text, plus_addresses,
         )
         .outerjoin(Project, Project.id == OutboundEmail.project_id)
         .outerjoin(Client, Client.id == OutboundEmail.client_id)
@@ -130,7 +137,7 @@ class Desk:
         envelope = mime.Envelope(
             sender_name=letter.project_name or "",
             sender=letters.sender_of(letter.support_email or ""),
-            headers=[AUTOMATIC],
+            headers=_automatic(),
         )
         return envelope.sender, envelope.letter(
             to=letter.address,
@@ -139,7 +146,7 @@ class Desk:
             date=now(),
             text=content.text,
             html=content.html,
-            headers=_thread(letter),
+            headers=[*_thread(letter), *_answer_to(letter)],
         )
 
     def _of_mailing(self, letter: Claimed) -> tuple[str, bytes]:
@@ -155,7 +162,7 @@ class Desk:
         }
         return sort.envelope.sender, sort.envelope.letter(
             to=letter.address,
-            subject=letter.subject,
+            subject=f"{letter.subject} [#{letter.reference}]" if sort.replies_allowed else letter.subject,
             message_id=letter.message_id,
             date=now(),
             text=sort.frame.text(**values),
@@ -178,7 +185,7 @@ class Desk:
             envelope=mime.Envelope(
                 sender_name=project_name,
                 sender=letters.sender_of(letter.support_email or ""),
-                headers=[AUTOMATIC, ("Precedence", "bulk")],
+                headers=[*_automatic(), ("Precedence", "bulk")],
                 files=self._files_of(mailing),
             ),
             frame=letters.Frame(
@@ -189,6 +196,7 @@ class Desk:
                 is_news=mailing.category.is_news,
             ),
             is_news=mailing.category.is_news,
+            replies_allowed=not mailing.forbid_replies,
         )
 
     def _files_of(self, mailing: Mailing) -> list[mime.File]:
@@ -210,8 +218,29 @@ def _thread(letter: Claimed) -> list[tuple[str, str]]:
     if not letter.reference:
         return []
     root = f"<{letter.reference}@{letters.host()}>"
-    found = [("X-Ticket", letter.reference)]
+    found = [("X-Ticket", letter.reference), *_reply_to(letter)]
     return found if root == letter.message_id else [*found, ("In-Reply-To", root), ("References", root)]
+
+
+def _reply_to(letter: Claimed) -> list[tuple[str, str]]:
+    """Where answers go: to the project's address, with the ticket's reference behind a plus where that is set."""
+    if not letter.support_email:
+        return []
+    local, _at, domain = letter.support_email.rpartition("@")
+    tagged = f"{local}+{letter.reference}"
+    is_tagged = bool(letter.has_plus_addresses) and len(tagged) <= LONGEST_LOCAL_PART
+    return [("Reply-To", mime.address(f"{tagged}@{domain}" if is_tagged else letter.support_email))]
+
+
+def _answer_to(letter: Claimed) -> list[tuple[str, str]]:
+    """What a letter that answers one from outside is threaded by."""
+    answered = str(letter.context.get("answers", ""))
+    return [("In-Reply-To", answered), ("References", answered)] if answered else []
+
+
+def _automatic() -> list[tuple[str, str]]:
+    """What says that a machine has written this, and which; so nobody answers by machine, and we know our own."""
+    return [*AUTOMATIC, ("X-Loop", letters.host())]
 
 
 def _one_click(url: str) -> list[tuple[str, str]]:

@@ -87,6 +87,7 @@ def render(template: str, *, language: str, context: Mapping[str, Any], project_
         "project_name": project_name,
         "panel_url": f"{public_url()}/panel/",
         "as_html": html_of,
+        "can_be_answered": current_app.config["SETTINGS"].inbox is not None,
     }
     with force_locale(language):
         return Content(

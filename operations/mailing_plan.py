@@ -19,6 +19,7 @@ from models import Client, ClientUser, Consent, Project, RecipientOutcome, Selec
 from operations import macros
 from operations.bulk import among
 from operations.macros import Addressee
+from operations.violations import Parameters
 
 LONGEST_SUBJECT = 200
 LONGEST_TEXT = 100_000
@@ -40,6 +41,7 @@ class Draft:
     send_email: bool = True
     attach_to_email: bool = False
     skip_suspended: bool = False
+    violation: Parameters | None = None
 
     @property
     def languages(self) -> list[str]:
@@ -121,6 +123,12 @@ def recipients(draft: Draft, clients: sa.Select[Any]) -> sa.Select[Any]:
         .outerjoin(ClientUser, (ClientUser.client_id == Client.id) & ClientUser.is_owner)
         .where(Client.id.in_(clients), Client.deleted_at.is_(None))
     )
+
+
+def who_gets_it(draft: Draft, clients: sa.Select[Any]) -> sa.Select[Any]:
+    """The ids of those of `clients` who get the message, by letter or in the panel alone."""
+    rows = recipients(draft, clients).subquery()
+    return sa.select(rows.c.client_id).where(rows.c.reason.in_(["", *WITHOUT_LETTER]))
 
 
 def outcome_of(reason: Any) -> sa.Case[Any]:

@@ -27,7 +27,7 @@ from models import (
     TicketMessage,
     TicketStatus,
 )
-from operations import audit, bulk, letters, mailing_plan
+from operations import audit, bulk, letters, mailing_plan, violations
 from operations.macros import Addressee, Subject, Text
 from operations.mailing_plan import CLIENT_COLUMNS, WITHOUT_LETTER
 
@@ -71,6 +71,8 @@ def start(*, mailing_id: int, now: datetime) -> int | None:
             module="tickets",
             rows=sa.select(Ticket.id, Ticket.client_id).where(Ticket.mailing_id == mailing.id),
         )
+        if mailing.is_violation:
+            violations.create_for(mailing, now=now)
     if mailing.send_email:
         _queue_letters(mailing, now)
     else:

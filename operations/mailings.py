@@ -23,9 +23,10 @@ from models import (
     OutboundEmail,
     RecipientOutcome,
     Selection,
+    Service,
     Staff,
 )
-from operations import attachments, audit, mailing_plan
+from operations import attachments, audit, features, mailing_plan, violations
 from operations.attachments import StoredFile
 from operations.errors import OperationRefused
 from operations.mailing_plan import WITHOUT_LETTER, Draft
@@ -49,10 +50,12 @@ def create(
 
     `clients` selects the ids of the living clients that `selection` means. Adds the mailing, a row for each
     client whether he gets it or not, and its files. Refuses a message with problems (at the first field),
-    and one that nobody would get.
+    one that nobody would get, and parameters of a violation that are out of bounds.
     """
     for name, message in mailing_plan.problems(draft).items():
         raise OperationRefused(message, field=name)
+    if draft.violation is not None:
+        _refuse_bad_violation(draft, clients, starts_at=starts_at, now=now)
     mailing = Mailing(
         subject={code: draft.subject[code] for code in draft.languages},
         text={code: draft.text[code] for code in draft.languages},
@@ -64,6 +67,8 @@ def create(
         strict_language=draft.strict_language,
         send_email=draft.send_email,
         attach_to_email=draft.attach_to_email,
+        is_violation=draft.violation is not None,
+        violation_parameters=draft.violation.kept(starts_at=starts_at) if draft.violation else {},
         starts_at=starts_at,
         created_at=now,
         filter_description=description,
@@ -76,6 +81,20 @@ def create(
     selection.used_at = now
     db.session.flush()
     return mailing
+
+
+def _refuse_bad_violation(draft: Draft, clients: sa.Select[Any], *, starts_at: datetime, now: datetime) -> None:
+    wanted = draft.violation
+    assert wanted is not None
+    if not features.abuse_handling():
+        raise OperationRefused(_("The handling of abuse is switched off."), field="violation")
+    if draft.forbid_replies:
+        raise OperationRefused(_("A violation asks for an answer, so replies cannot be forbidden."), field="violation")
+    violations.refuse_bad(wanted, starts_at=starts_at, now=now)
+    if wanted.service_id is not None:
+        named = violations.active_services(clients).where(Service.id == wanted.service_id)
+        if db.session.scalar(named) is None:
+            raise OperationRefused(_("Choose the service that is to be stopped."), field="service")
 
 
 def _freeze(mailing: Mailing, draft: Draft, clients: sa.Select[Any], selection: Selection) -> int:

@@ -18,6 +18,7 @@ from models import (
     EntryKind,
     Expense,
     Impersonation,
+    InboundEmail,
     Invoice,
     InvoiceStatus,
     LedgerEntry,
@@ -43,7 +44,7 @@ MOVING: dict[str, Any] = {
     "services": Service, "invoices": Invoice, "payments": Payment, "expenses": Expense, "acts": Act,
     "tickets": Ticket, "violations": Violation, "penalty_points": PenaltyPoint, "client_notes": ClientNote,
     "discounts": Discount, "impersonations": Impersonation, "mailing_recipients": MailingRecipient,
-    "outbound_emails": OutboundEmail,
+    "outbound_emails": OutboundEmail, "inbound_emails": InboundEmail,
 }  # fmt: skip
 LINKS = {"client_group_members": client_group_members, "client_projects": client_projects}
 # The rights of one who was the owner of the other client: he may go on with what he did, but not give rights.

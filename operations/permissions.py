@@ -5,7 +5,7 @@ from __future__ import annotations
 MODULES = (
     "clients", "groups", "projects", "characterizations", "users", "payers", "accounts", "products", "services",
     "discounts", "invoices", "payments", "expenses", "acts", "tickets", "ticket-categories",
-    "response-templates", "mailings", "emails", "violations", "affiliate-programs", "custom-fields", "features",
+    "response-templates", "mailings", "emails", "inbound", "violations", "affiliate-programs", "custom-fields", "features",
     "settings", "staff", "roles", "audit",
 )  # fmt: skip
 VERBS = ("view", "create", "edit", "delete", "export")

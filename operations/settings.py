@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from extensions import JSONDocument, db, plain_rows
-from models import Setting
+from models import Setting, TicketCategory
 from operations.errors import OperationRefused
 
 
@@ -40,6 +41,19 @@ class Kind:
         return int(text)
 
 
+class Choice(Kind):
+    """A setting that is one of a few words; `options` gives them with their labels."""
+
+    def options(self) -> list[tuple[str, Any]]:
+        return CHOICES[self.code]()
+
+    def clean(self, text: str) -> str:
+        """One of the words; refuses, naming the field, any other."""
+        if text not in {word for word, _label in self.options()}:
+            raise OperationRefused(_("Choose one of the list."), field=self.code)
+        return text
+
+
 class Switch(Kind):
     """A setting that is on or off."""
 
@@ -57,11 +71,37 @@ KINDS: dict[str, Kind] = {
         Kind("provider_numbers", _l("Numbers of the company"), _l("Tax and registration numbers, as they stand on documents."), ""),
         Kind("provider_contacts", _l("Contacts of the company"), _l("Phone and e-mail, as they stand on documents."), ""),
         Kind("recall_minutes", _l("Minutes to call a mailing back"), _l("How long a mailing waits before it starts; the form can change it for one mailing."), 5, 0, 1440),
+        Kind("penalty_limit", _l("Limit of penalty points"), _l("A client with more points than this has all services stopped and cannot order. 0: points stop nothing."), 0, 0, 100_000),
+        Kind("penalty_days", _l("Days until penalty points fade"), _l("Holds for points given from now on."), 180, 1, 3650),
+        Kind("breaker_clients", _l("Most clients stopped at once"), _l("When the deadlines of more clients than this pass at the same time, nothing is stopped until staff have looked at the list and confirmed it."), 20, 1, 1_000_000),
+        Kind("breaker_percent", _l("Most clients stopped at once, in per cent"), _l("The same for a part of all clients, from five clients on. 100: the number alone decides."), 5, 1, 100),
         Kind("impersonation_minutes", _l("Minutes in a client's panel"), _l("After so long a stay in a client's panel ends by itself."), 60, 1, 720),
         Switch("impersonation_enabled", _l("Logging in as a client"), _l("Switched off, nobody can, and whoever is in a client's panel is out at the next click."), True),
         Switch("impersonation_reason", _l("Ask for a reason before the panel opens"), _l("The client reads it in the own history of logins. Switched off, it is asked for when changes are to be allowed."), False),
         Switch("impersonation_email", _l("Tell the client by e-mail"), _l("Each time a staff member logs in as the client, a letter says who, when and why."), False),
+        Choice("inbound_without_ticket", _l("Letters that answer no ticket"), _l("From an address of exactly one client such a letter can open a ticket. Anybody can write any address into a letter, so trust its sender no more than that. All others are kept for staff to read."), "ticket"),
+        Choice("inbound_category", _l("Category of tickets opened by letter"), _l("Who is responsible for it gets them."), "first"),
+        Choice("inbound_notices", _l("Tell whose letter was not taken"), _l("A polite letter, at most one a day to an address. To strangers it may reach somebody whose address was made up."), "known"),
+        Kind("inbound_per_hour", _l("Messages by letter in an hour"), _l("From one address; further letters wait for staff."), 20, 1, 1000),
+        Kind("inbound_days_kept", _l("Days that letters are kept as they came"), _l("After that only the messages that became of them are left. Those that could not be handled stay."), 30, 1, 3650),
+        Switch("inbound_plus_addresses", _l("Answers to an address of the ticket"), _l("Letters ask for answers to support+REFERENCE@…, so that they find their ticket even where a mail program leaves out all else. Your mail server must take such addresses."), False),
     )
+}  # fmt: skip
+
+
+def _categories() -> list[tuple[str, Any]]:
+    """The categories that clients can open tickets in."""
+    usable = sa.select(TicketCategory).where(TicketCategory.is_active, TicketCategory.is_news.is_(False))
+    rows = db.session.scalars(usable.order_by(TicketCategory.id))
+    return [("first", _("The first")), *((str(row.id), str(row)) for row in rows)]
+
+
+CHOICES: dict[str, Callable[[], list[tuple[str, Any]]]] = {
+    "inbound_without_ticket": lambda: [("ticket", _("open a ticket")), ("refuse", _("are not taken"))],
+    "inbound_category": _categories,
+    "inbound_notices": lambda: [
+        ("nobody", _("nobody")), ("known", _("clients and staff")), ("everybody", _("everybody")),
+    ],
 }  # fmt: skip
 
 

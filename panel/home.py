@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload
 
 from extensions import db, now
 from models import Account, Invoice, InvoiceStatus, Service, ServiceStatus, Ticket
+from panel import matters
 from panel.blueprints import panel, public
 from panel.frame import may, render, unread
 from panel.records import own
@@ -39,6 +40,7 @@ def home() -> ResponseReturnValue:
         invoices=_unpaid_invoices() if may("finance") else [],
         services=_ending_services() if may("services") else [],
         tickets=_new_tickets() if may("support") else [],
+        violations=matters.open_ones(SHOWN) if may("support") else [],
         now=now(),
     )
 

@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import joinedload
 
 from models import Service
+from panel import matters
 from panel.blueprints import panel
 from panel.frame import render
 from panel.records import one, page_of
@@ -21,11 +22,14 @@ RELATED = (
 @client_only("services")
 def services() -> ResponseReturnValue:
     """The list, newest first."""
-    return render("panel/services/list.html", page=page_of(Service, *RELATED))
+    page = page_of(Service, *RELATED)
+    why = {row.id: found for row in page.rows if (found := matters.why_stopped(row))}
+    return render("panel/services/list.html", page=page, why=why, points=matters.my_points())
 
 
 @panel.get("/services/<int:number>/")
 @client_only("services")
 def service(number: int) -> ResponseReturnValue:
     """One of them."""
-    return render("panel/services/details.html", service=one(Service, number, *RELATED))
+    found = one(Service, number, *RELATED)
+    return render("panel/services/details.html", service=found, why=matters.why_stopped(found))

@@ -104,6 +104,18 @@ class EmailStatus(LabelledEnum):
     CANCELLED = "cancelled", _l("Cancelled")
 
 
+class InboundOutcome(LabelledEnum):
+    """What became of a letter that came in."""
+
+    WAITING = "waiting", lazy_pgettext("letter", "Waiting")
+    ANSWERED = "answered", lazy_pgettext("letter", "Answer in a ticket")
+    NEW_TICKET = "new_ticket", lazy_pgettext("letter", "New ticket")
+    BOUNCED = "bounced", lazy_pgettext("letter", "A letter of ours came back")
+    IGNORED = "ignored", lazy_pgettext("letter", "Ignored")
+    REFUSED = "refused", lazy_pgettext("letter", "Not taken")
+    FAILED = "failed", lazy_pgettext("letter", "Could not be handled")
+
+
 class ViolationAction(LabelledEnum):
     TO_ACTIVE = "to_active", _l("Move to active requests")
     SUSPEND_SERVICES = "suspend_services", _l("Stop the client's services")
@@ -116,6 +128,14 @@ class ViolationStatus(LabelledEnum):
     EXECUTED = "executed", _l("Executed")
     RESOLVED = "resolved", _l("Resolved")
     CANCELLED = "cancelled", _l("Cancelled")
+
+
+class TripReason(LabelledEnum):
+    """Why the breaker holds what is due."""
+
+    MANY = "many", _l("Too many fell due at once")
+    CLOCK = "clock", _l("The clock jumped")
+    OFF = "off", _l("The handling of abuse was switched off")
 
 
 class FieldType(LabelledEnum):

@@ -29,12 +29,14 @@ from schema.enums import (
     MailingStatus,
     RecipientOutcome,
     TicketStatus,
+    TripReason,
     ViolationAction,
     ViolationStatus,
 )
 
 if TYPE_CHECKING:
     from schema.clients import Client, ClientUser, Project
+    from schema.inbound import MessageLetter
     from schema.staff import Role, Staff
 
 
@@ -194,8 +196,20 @@ class TicketMessage(Model):
     staff: Mapped[Staff | None] = relationship()
     client_user: Mapped[ClientUser | None] = relationship()
     attachments: Mapped[list[Attachment]] = relationship(order_by="Attachment.id")
+    letter: Mapped[MessageLetter | None] = relationship(uselist=False, viewonly=True)
 
     __table_args__ = (Index(None, "ticket_id", "id"), Index(None, "client_id", "is_internal", "created_at", "id"))
+
+
+class TicketWriter(Model):
+    """A staff member who is writing an answer to the ticket; `at`: when he last was seen to."""
+
+    __tablename__ = "ticket_writers"
+    ticket_id: Mapped[int] = mapped_column(sa.Integer, ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True)
+    staff_id: Mapped[int] = mapped_column(sa.Integer, ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[datetime] = moment(default=True, index=True)
+
+    staff: Mapped[Staff] = relationship()
 
 
 class Attachment(Model):
@@ -265,7 +279,19 @@ class OutboundEmail(Model):
     )  # fmt: skip
 
 
+TO_REMIND = sa.text("remind_at IS NOT NULL")
+HELD = sa.text("held_at IS NOT NULL")
+LIMIT_DUE = sa.text("limit_crossed_at IS NOT NULL AND limit_executed_at IS NULL")
+
+
 class Violation(Versioned, Model):
+    """What a client did against the rules, until when he may react, and what follows.
+
+    `held_at`: the breaker holds it until staff confirm, who then set `released_at`. `limit_crossed_at`: with its
+    points the client came over the limit, so that his services are due to be stopped, whatever he answers;
+    `limit_executed_at`: they were. `reminded_at`: the letter half-way went out.
+    """
+
     __tablename__ = "violations"
     __audit__ = "violations"
     id: Mapped[int] = primary_key()
@@ -282,6 +308,11 @@ class Violation(Versioned, Model):
     status: Mapped[ViolationStatus] = enum_column(ViolationStatus, ViolationStatus.OPEN)
     executed_at: Mapped[datetime | None] = moment(nullable=True)
     created_at: Mapped[datetime] = moment(default=True)
+    reminded_at: Mapped[datetime | None] = moment(nullable=True)
+    held_at: Mapped[datetime | None] = moment(nullable=True)
+    released_at: Mapped[datetime | None] = moment(nullable=True)
+    limit_crossed_at: Mapped[datetime | None] = moment(nullable=True)
+    limit_executed_at: Mapped[datetime | None] = moment(nullable=True)
 
     ticket: Mapped[Ticket] = relationship()
     client: Mapped[Client] = relationship()
@@ -291,4 +322,46 @@ class Violation(Versioned, Model):
         CheckConstraint("action <> 'suspend_service' OR service_id IS NOT NULL", name="service_named"),
         Index(None, "status", "deadline"),
         Index(None, "client_id", "created_at", "id"),
+        Index("ix_violations_remind_at", "remind_at", sqlite_where=TO_REMIND, postgresql_where=TO_REMIND),
+        Index("ix_violations_held_at", "held_at", sqlite_where=HELD, postgresql_where=HELD),
+        Index("ix_violations_limit_due", "limit_crossed_at", sqlite_where=LIMIT_DUE, postgresql_where=LIMIT_DUE),
     )
+
+    def __str__(self) -> str:
+        return f"#{self.id}"
+
+
+class ViolationTry(Model):
+    """A violation that could not be carried out: how often it was tried, why it failed, and when it is tried again."""
+
+    __tablename__ = "violation_tries"
+    violation_id: Mapped[int] = mapped_column(
+        sa.Integer, ForeignKey("violations.id", ondelete="CASCADE"), primary_key=True
+    )
+    attempts: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
+    next_attempt_at: Mapped[datetime] = moment(default=True)
+    last_error: Mapped[str] = text_column(500)
+
+
+class BreakerTrip(Model):
+    """A time when nothing was stopped by itself: too many fell due at once, a clock jumped, or the feature was off.
+
+    One at most is open. `clients` is how many were due, `seconds` by how much the clock jumped.
+    """
+
+    __tablename__ = "breaker_trips"
+    id: Mapped[int] = primary_key()
+    reason: Mapped[TripReason] = enum_column(TripReason, TripReason.MANY)
+    clients: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
+    seconds: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
+    tripped_at: Mapped[datetime] = moment(default=True)
+    is_open: Mapped[bool] = flag(True)
+    closed_at: Mapped[datetime | None] = moment(nullable=True)
+    closed_by_id: Mapped[int | None] = reference("staff", required=False, on_delete="SET NULL", index=False)
+
+    __table_args__ = (
+        Index(
+            "uq_breaker_trips_one_open", "is_open", unique=True,
+            sqlite_where=sa.text("is_open"), postgresql_where=sa.text("is_open"),
+        ),
+    )  # fmt: skip

@@ -29,7 +29,7 @@ ROLES = ("owner", "manager", "support", "accountant", "auditor")
 # Modules that show the records of clients, for which A and B have a record each.
 OF_CLIENTS = (
     "clients", "users", "payers", "accounts", "services", "discounts", "invoices", "payments", "expenses", "acts",
-    "tickets", "emails", "violations",
+    "tickets", "emails", "inbound", "violations",
 )  # fmt: skip
 
 
@@ -110,6 +110,7 @@ def _side(username: str, name: str, project: Any, **more: Any) -> Side:
         "acts": make.act(client, payer=payer).id,
         "tickets": make.ticket(client, f"Ticket of {name}").id,
         "emails": make.letter(client).id,
+        "inbound": make.letter_in(client).id,
         "violations": make.violation(client).id,
     }
     return Side(client.id, Person(client.users[0].id, client.id), Person(limited.id, client.id), records)

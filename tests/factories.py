@@ -24,6 +24,7 @@ from models import (
     CustomField,
     Discount,
     Expense,
+    InboundEmail,
     Invoice,
     LedgerEntry,
     Mailing,
@@ -221,6 +222,16 @@ def mailing(by: Staff, subject: str = "", **more: Any) -> Mailing:
 def letter(owner: Client, **more: Any) -> OutboundEmail:
     values = {"recipient": owner.email, "message_id": f"<{_number()}@desk.example>", "template": "welcome", **more}
     return _add(OutboundEmail(client=owner, **values))
+
+
+def letter_in(owner: Client | None = None, **more: Any) -> InboundEmail:
+    """The row of a letter that came in and was not taken; the letter itself is not kept."""
+    number = _number()
+    values = {
+        "digest": f"{number:064}", "size": 1000, "sender": f"stranger{number}@elsewhere.example", "subject": f"Letter no. {number}",
+        "outcome": "refused", "reason": "stranger", "source": "imap", **more,
+    }  # fmt: skip
+    return _add(InboundEmail(client=owner, **values))
 
 
 def role(name: str = "", *permissions: str) -> Role:

@@ -22,8 +22,8 @@ from werkzeug.datastructures import CallbackDict
 
 from extensions import db, now, plain_rows
 from models import Session, SessionKind, Staff
-from operations import custom_fields, settings
-from operations.waiting import waiting_for_staff
+from operations import custom_fields, features, settings
+from operations.waiting import answered_violations, open_trip, waiting_for_staff
 
 log = logging.getLogger("clientdesk.web")
 
@@ -121,6 +121,9 @@ def find_staff(_dialect: str) -> Any:
             waiting_for_staff().label("waiting"),
             settings.all_kept().label("settings"),
             custom_fields.kept_version().label("custom_fields"),
+            features.kept(features.ABUSE_HANDLING).label("abuse_handling"),
+            answered_violations().label("answered"),
+            open_trip().label("trip"),
         )
         .outerjoin(Staff, Staff.id == Session.staff_id)
         .options(joinedload(Staff.role, innerjoin=False))
@@ -175,9 +178,10 @@ class DeskSessionInterface(SessionInterface):
             return None
         if kind is SessionKind.STAFF:
             # The staff member is held here, so that to load him finds him without another question.
-            g.frame_facts = (row["Staff"], row["waiting"])
+            g.frame_facts = (row["Staff"], row["waiting"], row["answered"], row["trip"])
             settings.remember(row["settings"])
             custom_fields.remember(row["custom_fields"])
+            features.remember(features.ABUSE_HANDLING, row["abuse_handling"])
         return {column.key: row[column.key] for column in COLUMNS}
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:

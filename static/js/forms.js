@@ -74,8 +74,10 @@ for (const form of document.forms) {
   if (!parts.length) continue;
   const show = () => {
     for (const [part, rule] of parts) {
-      const [name, values] = rule.split("=");
-      part.hidden = !values.split("|").includes(valueOf(form, name));
+      part.hidden = !rule.split("&").every((one) => {
+        const [name, values] = one.split("=");
+        return values.split("|").includes(valueOf(form, name));
+      });
     }
   };
   form.addEventListener("change", show);

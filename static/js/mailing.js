@@ -12,11 +12,12 @@ function missing(part) {
 }
 
 function startTabs(bar) {
-  const parts = [...document.querySelectorAll("[data-language]")];
+  const parts = [...document.querySelectorAll("[data-language], [data-parameters]")];
   if (parts.length < 2) return;
+  const form = bar.closest("form");
   const tabs = parts.map((part) => {
     const tab = document.createElement("button");
-    part.id ||= `language-${part.dataset.language}`;
+    part.id ||= part.dataset.language ? `language-${part.dataset.language}` : "parameters";
     tab.type = "button";
     tab.id = `${part.id}-tab`;
     tab.setAttribute("role", "tab");
@@ -30,7 +31,8 @@ function startTabs(bar) {
   });
 
   function mark(tab, part) {
-    tab.replaceChildren(part.dataset.languageName, ...(missing(part) ? [icon("alert-triangle")] : []));
+    const lacks = part.dataset.language ? missing(part) : !part.querySelector("[name=deadline]").value;
+    tab.replaceChildren(part.dataset.languageName ?? part.dataset.tabName, ...(lacks ? [icon("alert-triangle")] : []));
   }
 
   function choose(chosen) {
@@ -47,14 +49,30 @@ function startTabs(bar) {
   bar.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
-    const next = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
+    const open = tabs.filter((tab) => !tab.hidden);
+    const next = open[(open.indexOf(document.activeElement) + step + open.length) % open.length];
     next.click();
     next.focus();
   });
-  choose(parts.find((part) => part.querySelector("[aria-invalid=true]")) ?? parts.find((part) => !missing(part)) ?? parts[0]);
+  // The parameters of a violation are a tab where there is one.
+  const parameters = parts.find((part) => !part.dataset.language);
+  const wanted = () => form.elements.violation.checked && !form.elements.forbid_replies.checked;
+  if (parameters) {
+    const tab = tabs[parts.indexOf(parameters)];
+    tab.hidden = !wanted();
+    form.addEventListener("change", (event) => {
+      // Who may not answer cannot be given a deadline to answer.
+      if (form.elements.forbid_replies.checked) form.elements.violation.checked = false;
+      tab.hidden = !wanted();
+      if (event.target.name === "violation" && wanted()) choose(parameters);
+      else if (tab.hidden && !parameters.hidden) choose(parts[0]);
+    });
+  }
+  const offered = parts.filter((part) => part !== parameters || wanted());
+  choose(offered.find((part) => part.querySelector("[aria-invalid=true]")) ?? offered.find((part) => !missing(part)) ?? parts[0]);
   // A link of the error summary leads to the tab of its field.
   addEventListener("hashchange", () => {
-    const part = document.querySelector(location.hash || "#none")?.closest("[data-language]");
+    const part = document.querySelector(location.hash || "#none")?.closest("[data-language], [data-parameters]");
     if (part) { choose(part); document.querySelector(location.hash).focus(); }
   });
 }
@@ -70,6 +88,7 @@ function startMacros(form) {
     button.addEventListener("click", () => {
       const shown = form.querySelector("[data-language]:not([hidden]) textarea");
       const field = last?.offsetParent ? last : shown;
+      if (!field) return;
       field.setRangeText(button.dataset.macro, field.selectionStart, field.selectionEnd, "end");
       field.dispatchEvent(new Event("input", { bubbles: true }));
       button.closest("details").open = false;
@@ -93,6 +112,8 @@ async function preview(form, button) {
     if (!fresh) return false;
     document.querySelector(name).replaceWith(document.adoptNode(fresh));
   }
+  // Replaced within, for it is shown and hidden as a whole.
+  document.querySelector(".violation-stops")?.replaceChildren(...page.querySelector(".violation-stops").childNodes);
   announce(document.querySelector(".preview-who span")?.textContent ?? "");
   return true;
 }

@@ -475,11 +475,6 @@ def test_under_the_client_filter_the_list_shows_what_went_to_that_client(owner: 
     assert owner.get(f"/admin/mailings/details/?id={other}&client={ids[0]}").status_code == 404
 
 
-def test_the_violation_and_its_parameters_are_not_offered(owner: Desk, compose: str) -> None:
-    page = owner.page(compose)
-    assert not page.all(name="violation") + page.all(name="violation_action")
-
-
 def test_html_of_a_text_has_links_and_nothing_else() -> None:
     html = letters.as_html('see https://a.example/?x=1&y=<b>, javascript:alert(1)\n\n"quoted"')
     assert html == (

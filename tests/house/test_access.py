@@ -178,7 +178,18 @@ def needs_more(line: Line) -> bool:
     return (
         line.method == "POST"
         or line.page.startswith(
-            ("ajax/", "bulk/", "bulk-changes/undo/", "merge/undo/", "import/", "file/", "recipients/", "notes/")
+            (
+                "ajax/",
+                "bulk/",
+                "bulk-changes/undo/",
+                "merge/undo/",
+                "import/",
+                "file/",
+                "recipients/",
+                "notes/",
+                "many/",
+                "points/",
+            )
         )
         or line.address.endswith((".json", "/files/<int:file_number>/"))
         or "progress" in line.address

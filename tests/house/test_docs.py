@@ -21,7 +21,16 @@ from flask import Flask
 import config
 from extensions import db
 from models import AuditEvent, Role
-from operations import authentication, deletion, delivery, password_links, passwords, permissions
+from operations import (
+    authentication,
+    deletion,
+    delivery,
+    inbound,
+    inbound_store,
+    password_links,
+    passwords,
+    permissions,
+)
 from operations import settings as desk_settings
 from scripts import run
 from tests import cast as people_of
@@ -185,6 +194,8 @@ def test_the_settings_of_the_desk_are_all_explained() -> None:
     said = text_of("docs/administer.md")
     for kind in desk_settings.KINDS.values():
         default = {True: "on", False: "off"}[kind.default] if isinstance(kind.default, bool) else kind.default
+        if isinstance(kind, desk_settings.Choice):
+            default = {"ticket": "open a ticket", "first": "the first", "known": "clients and staff"}[kind.default]
         assert f"| {kind.label} | {default} |" in said
 
 
@@ -225,6 +236,8 @@ def sentences_with_figures(made: config.Settings) -> dict[str, list[str]]:
             f"after {', '.join(map(str, delivery.PAUSES[:3]))} and {delivery.PAUSES[3]} minutes",
             f"{delivery.MOST_ATTEMPTS} times in all",
             f"back within {deletion.RESTORABLE.days} days",
+            f"larger than {inbound_store.LARGEST_LETTER >> 20} MB",
+            f"after {', '.join(map(str, inbound.PAUSES[:-1]))} and {inbound.PAUSES[-1]} minutes, then it waits",
         ],
         "docs/decisions/deletion.md": [f"For {deletion.RESTORABLE.days} days it can be restored"],
         "docs/decisions/mail-promise.md": [f"lease of {int(delivery.LEASE.total_seconds())} seconds"],

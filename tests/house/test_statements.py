@@ -18,6 +18,7 @@ from models import (
     ClientGroup,
     CustomField,
     Discount,
+    InboundEmail,
     Mailing,
     OutboundEmail,
     PenaltyPoint,
@@ -112,6 +113,7 @@ def _many_things_of_clients() -> None:
         ({"client_id": c, "product_id": p, "percent": 5} for (c, _t), p in zip(tickets, products, strict=True)),
     )
     _insert(Violation, ({"client_id": c, "ticket_id": t, "deadline": later, "action": "to_active"} for c, t in tickets))
+    _insert(InboundEmail, ({"client_id": c, "ticket_id": t, "digest": f"{t:064}", "size": 1} for c, t in tickets))
     _insert(PenaltyPoint, ({"client_id": c, "points": 2, "expires_at": later} for c, _t in tickets))
     _insert(
         OutboundEmail,

@@ -337,7 +337,7 @@ def test_every_table_that_speaks_of_clients_or_their_users_was_thought_of() -> N
     """A new one has to go, or to be made empty, with the client."""
     handled = {*erasing_rows.GOING, *erasing_rows.GOING_WITH_ALL, *erasing_rows.LINKS, *erasing_rows.DOCUMENTS}
     # By name: removed with the users, with the tickets, or made empty.
-    handled |= {"clients", "consents", "sessions", "ticket_messages", "client_merges"}
+    handled |= {"clients", "consents", "sessions", "ticket_messages", "client_merges", "inbound_emails"}
     # Kept by triggers from a column of the client that is made empty, and removed with it.
     handled |= {"client_custom_values"}
     pointing = {

@@ -214,7 +214,7 @@ def _keep(client: Client) -> None:
 HANGING: dict[str, list[Callable[[Client], Any]]] = {
     "services": [make.service],
     "tickets": [make.ticket],
-    "messages": [make.letter, _message],
+    "messages": [make.letter, make.letter_in, _message],
     "invoices": [make.invoice],
     "payments": [make.payment],
     "expenses": [make.expense],
@@ -254,7 +254,7 @@ def test_every_table_that_speaks_of_clients_was_thought_of() -> None:
     """A new thing that can belong to a client is a reason not to take its import back, unless it is said here."""
     goes_along = {"client_users", "payers", "accounts", "client_group_members", "client_projects", "import_changes",
                   "saved_filter_members", "client_custom_values"}  # fmt: skip
-    asked = {"services", "tickets", "mailing_recipients", "outbound_emails", "invoices", "payments", "expenses", "acts",
+    asked = {"services", "tickets", "mailing_recipients", "outbound_emails", "inbound_emails", "invoices", "payments", "expenses", "acts",
              "violations", "penalty_points", "client_notes", "discounts", "impersonations", "clients", "client_merges"}  # fmt: skip
     pointing = {
         table.name

@@ -23,9 +23,11 @@ from models import (
     Impersonation,
     ImportBatch,
     ImportChange,
+    InboundEmail,
     InvoiceLine,
     LoginFailure,
     MailingRecipient,
+    MessageLetter,
     Payer,
     SavedFilter,
     SavedFilterMember,
@@ -34,7 +36,7 @@ from models import (
     Staff,
     TicketMessage,
 )
-from operations import attachments, audit
+from operations import attachments, audit, inbound_store
 from tests import factories as make
 
 # Each place has a word of its own, so that what is left says where it came from.
@@ -42,7 +44,7 @@ PLACES = (
     "name", "company", "contact", "client-mail", "note", "heard", "reason", "external", "custom", "username", "fullname",
     "user-mail", "ticket", "message", "file", "content", "remark", "points", "rule", "discount", "letter", "letter-error",
     "visit", "payer-unused", "payer-mail", "postal", "payment-note", "service", "import", "rehearsal", "session-data",
-    "alone", "searched", "second-user",
+    "alone", "searched", "second-user", "letter-in", "letter-raw", "quoted", "unknown-letter",
 )  # fmt: skip
 ON_DOCUMENTS = ("zqpayer", "zqlegal", "zqtax", "zqline")
 
@@ -95,6 +97,7 @@ def _correspondence(client: Client, owner: ClientUser, staff: Staff) -> tuple[st
     message.client_user_id = owner.id
     stored = attachments.store(io.BytesIO(word("content").encode()), f"{word('file')}.txt")
     attachments.attach([stored], message=message)
+    _letters_in(client, message)
     violation = make.violation(client, comment=word("rule"))
     points = make.points(client)
     points.comment, points.violation_id = word("points"), violation.id
@@ -113,6 +116,22 @@ def _correspondence(client: Client, owner: ClientUser, staff: Staff) -> tuple[st
     ])  # fmt: skip
     db.session.flush()
     return tuple(db.session.scalars(sa.select(Attachment.stored_name)))
+
+
+def _letters_in(client: Client, message: TicketMessage) -> None:
+    """A letter of the client that became a message, and one of the same address that nobody knew whose it was."""
+    for place, whose in (("letter-in", client.id), ("unknown-letter", None)):
+        name = f"{word(place)}{client.id}"
+        (inbound_store.directory() / name).write_text(f"Subject: {word('letter-raw')}\n\n{word(place)}")
+        db.session.add(
+            InboundEmail(
+                digest=name, stored_name=name, size=1, sender=client.email, sender_name=word("contact"),
+                subject=word(place), message_id=f"<{name}@people.example>", client_id=whose,
+                ticket_message_id=message.id if whose else None,
+            )
+        )  # fmt: skip
+    db.session.add(MessageLetter(message_id=message.id, sender=client.email, quoted=word("quoted")))
+    db.session.flush()
 
 
 def _lists(client: Client, owner: ClientUser, staff: Staff) -> None:

@@ -1,0 +1,93 @@
+"""Bytes of letters as text: in the charset they name, or the one they are really in; never an error."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from email.errors import HeaderParseError
+from email.header import decode_header
+
+# Charsets of letters; other codecs of Python's are no charsets, or take very long.
+KNOWN = re.compile(
+    r"utf-(8|16|16-le|16-be|32)(-sig)?|ascii|iso8859-\d+|cp(125\d|866|855|437|850|852|932|936|949|950)|koi8-[rut]|mac-cyrillic"
+    r"|gb2312|gbk|gb18030|big5(hkscs)?|shift_jis|euc_jp|euc_kr|iso2022_(jp|kr)\w*|tis-620"
+)
+# A text in Latin letters has few letters beyond ASCII; one in Cyrillic that calls itself Latin hardly any others.
+MOSTLY = 0.6
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
+
+
+def decode(content: bytes, charset: str) -> str:
+    """`content` in `charset`, where it can be; else in what it looks like."""
+    name = _name_of(charset)
+    if name and not (name in {"iso8859-1", "cp1252", "ascii"} and _looks_cyrillic(content)):
+        try:
+            return _tidy(content.decode(name))
+        except UnicodeDecodeError:
+            pass
+    try:
+        return _tidy(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data" or (name == "utf-8" and not _looks_cyrillic(content)):
+            return _tidy(content.decode("utf-8", "replace"))
+    guessed = _cyrillic(content) if _looks_cyrillic(content) else "cp1252" if name in {"", "ascii"} else name
+    return _tidy(content.decode(guessed, "replace"))
+
+
+def header(value: object) -> str:
+    """A field of a letter's head as one line of text, its encoded words decoded."""
+    text = str(value or "")
+    try:
+        pieces = decode_header(text)
+    except (HeaderParseError, ValueError):
+        return one_line(text)
+    return one_line("".join(_word(piece, charset) for piece, charset in pieces))
+
+
+def one_line(text: str) -> str:
+    """`text` without line ends and what cannot be seen."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", _tidy(text)).split())
+
+
+def _word(piece: bytes | str, charset: str | None) -> str:
+    if isinstance(piece, str):
+        return piece
+    # What is not encoded comes back as bytes in a codec that only stands for what they were.
+    return decode(piece, charset) if charset else piece.decode("raw_unicode_escape", "replace")
+
+
+def _name_of(charset: str) -> str:
+    """Python's name of a charset that may be used; nothing for others."""
+    try:
+        name = codecs.lookup(charset.strip().strip("\"'") or "ascii").name
+    except (LookupError, ValueError, UnicodeError):
+        return ""
+    return name if KNOWN.fullmatch(name) else ""
+
+
+def _looks_cyrillic(content: bytes) -> bool:
+    high = sum(1 for byte in content[:4096] if byte >= 0xC0)
+    latin = sum(1 for byte in content[:4096] if byte < 0x80 and chr(byte).isalpha())
+    return high > 3 and high > MOSTLY * (high + latin) and not _is_utf8(content)
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content[:4096].decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start >= 4000
+    return True
+
+
+def _cyrillic(content: bytes) -> str:
+    """Small letters, which most are, stand in different halves of the two."""
+    koi8 = sum(1 for byte in content[:4096] if 0xC0 <= byte < 0xE0)
+    windows = sum(1 for byte in content[:4096] if byte >= 0xE0)
+    return "koi8-r" if koi8 > windows else "cp1251"
+
+
+def _tidy(text: str) -> str:
+    """Composed (NFC), its lines ended by a line feed, without controls and halves of characters."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
+    return unicodedata.normalize("NFC", CONTROL.sub("", lines)).lstrip("\ufeff")

@@ -1,0 +1,82 @@
+"""A question, and two staff members who come to answer it at the same time, in real browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import expect
+
+from tests.support import people
+
+pytestmark = pytest.mark.engine("sqlite")
+RIGHTS = ("tickets.view", "tickets.edit", "clients.view")
+# The page asks every ten seconds what is new.
+SOON = 20_000
+
+
+@pytest.fixture
+def another(browser: Any, browser_problems: Any) -> Iterator[Any]:
+    """Makes pages of other people, each with a browser profile of his own."""
+    made: list[Any] = []
+
+    def make() -> Any:
+        context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(10_000)
+        browser_problems.watch(context)
+        made.append(context)
+        return context.new_page()
+
+    yield make
+    for context in made:
+        context.close()
+
+
+def log_in(page: Any, url: str, username: str) -> None:
+    page.goto(url)
+    page.fill("[name=username]", username)
+    page.fill("[name=password]", people.PASSWORD)
+    page.press("[name=password]", "Enter")
+    expect(page.locator("h1, .greeting").first).to_be_visible()
+    page.wait_for_url(lambda there: "login" not in there)
+
+
+def test_a_question_is_answered_once(app: Flask, live_server: Any, page: Any, another: Any) -> None:
+    with app.app_context():
+        people.client("anna")
+        for username in ("olga", "pavel"):
+            people.staff(username, *RIGHTS)
+    log_in(page, f"{live_server.url}/login", "anna")
+    page.goto(f"{live_server.url}/panel/tickets/")
+    page.get_by_role("link", name="New question").click()
+    page.fill("[name=subject]", "My server is gone")
+    page.fill("[name=text]", "Where is it?")
+    page.get_by_role("button", name="Send the question").click()
+    expect(page.locator("main")).to_contain_text("Where is it?")
+
+    olga, pavel = another(), another()
+    for one, name in ((olga, "olga"), (pavel, "pavel")):
+        log_in(one, f"{live_server.url}/admin/login", name)
+        one.goto(f"{live_server.url}/admin/tickets/?status=waiting_staff")
+        one.locator("tr[data-id]").get_by_role("link", name="My server is gone").click()
+        expect(one.locator(".thread")).to_contain_text("Where is it?")
+    pavel.locator("[name=text]").press_sequentially("It is")
+    expect(olga.locator("[data-writing]")).to_have_text("Staff pavel is writing an answer.", timeout=SOON)
+    olga.fill("[name=text]", "I have found it.")
+    olga.get_by_role("button", name="Send the answer").click()
+    expect(olga.locator(".thread")).to_contain_text("I have found it.")
+    expect(pavel.locator("[data-newer] span")).to_have_text("1 new message has come meanwhile.", timeout=SOON)
+    pavel.get_by_role("button", name="Send the answer").click()
+    expect(pavel.get_by_role("alert")).to_contain_text("Read what is new, then send again.")
+    expect(pavel.locator(".thread")).to_contain_text("I have found it.")
+    expect(pavel.locator("[name=text]")).to_have_value("It is")
+
+    page.reload()
+    expect(page.locator("main")).to_contain_text("I have found it.")
+    page.fill("[name=text]", "Thank you!")
+    page.get_by_role("button", name="Send the answer").click()
+    expect(page.locator("main")).to_contain_text("Thank you!")
+    olga.goto(f"{live_server.url}/admin/tickets/?status=waiting_staff")
+    expect(olga.locator("tr[data-id]")).to_contain_text("My server is gone")
