@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from extensions import db
+from extensions import db, rows_changed
 from models import EmailStatus, Mailing, MailingRecipient, MailingStatus, OutboundEmail, RecipientOutcome
 from operations.mailing_start import BULK_PRIORITY
 
@@ -76,6 +76,34 @@ def take_back(*, now: datetime) -> int:
         )
         cancel_what_is_left(lapsed)
     return len(lapsed)
+
+
+def settle_outcomes() -> int:
+    """Note the outcomes that a worker has not lived to note, of mailings that have no letter under way; how many."""
+    open_letters = sa.exists().where(
+        emails.c.mailing_id == Mailing.id,
+        emails.c.status.in_([EmailStatus.QUEUED, EmailStatus.SENDING]),
+        emails.c.template == "",
+    )
+    waiting = sa.exists().where(recipients.c.mailing_id == Mailing.id, recipients.c.outcome == RecipientOutcome.QUEUED)
+    through = (MailingStatus.SENDING, MailingStatus.PAUSED, MailingStatus.CANCELLED)
+    count = 0
+    for mailing_id in db.session.scalars(
+        sa.select(Mailing.id).where(Mailing.status.in_(through), waiting, ~open_letters)
+    ):
+        sent = sa.select(emails.c.client_id).where(
+            emails.c.mailing_id == mailing_id, emails.c.status == EmailStatus.SENT, emails.c.template == ""
+        )
+        count += rows_changed(
+            sa.update(MailingRecipient)
+            .where(
+                MailingRecipient.mailing_id == mailing_id,
+                MailingRecipient.outcome == RecipientOutcome.QUEUED,
+                MailingRecipient.client_id.in_(sent),
+            )
+            .values(outcome=RecipientOutcome.SENT, reason="")
+        )
+    return count
 
 
 def cancel_what_is_left(ids: list[int]) -> None:

@@ -72,7 +72,9 @@ def _open_as_a_set(mailing: Mailing, subjects: dict[str, Subject], texts: dict[s
             ).select_from(MailingRecipient),
             subjects,
         )
-        .where(*_gets_it(mailing), ~_by_language({code: each.has_line_ends(same[code]) for code, each in subjects.items()}))
+        .where(
+            *_gets_it(mailing), ~_by_language({code: each.has_line_ends(same[code]) for code, each in subjects.items()})
+        )
         .order_by(MailingRecipient.client_id),
     )
     _insert(

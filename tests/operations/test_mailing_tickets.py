@@ -35,7 +35,12 @@ def clients() -> list[int]:
     ids = cast.clients(2 * len(NAMES))
     for number in ids:
         name, amount = NAMES[number // 2 % len(NAMES)], Decimal(AMOUNTS[number % len(AMOUNTS)])
-        values = {"contact_person": name, "name": f"{number}-{name}"[:120], "company_name": name, "owner_username": f"u{name}"[:60]}
+        values = {
+            "contact_person": name,
+            "name": f"{number}-{name}"[:120],
+            "company_name": name,
+            "owner_username": f"u{name}"[:60],
+        }
         db.session.execute(sa.update(Client).where(Client.id == number).values(balance=amount, **values))
     db.session.commit()
     return ids
