@@ -66,7 +66,6 @@ def take_back_letters() -> None:
     """Queue again what dead workers have left, and note which mailings are through."""
     if count := letter_queue.take_back(now=now()):
         log.warning("%s letters of a dead worker are queued again", count)
-    letter_queue.settle_outcomes()
     mailings.finish(now=now())
     db.session.commit()
 

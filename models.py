@@ -93,6 +93,7 @@ from schema.lists import (
 from schema.staff import ROLES_OF_A_NEW_DESK, AuditEvent, Impersonation, LoginFailure, Role, Session, Staff
 from schema.support import (
     Attachment,
+    DeliveryNote,
     Mailing,
     MailingRecipient,
     OutboundEmail,

@@ -19,7 +19,7 @@ from flask import current_app
 
 from extensions import db, now
 from models import EmailStatus, OutboundEmail, RecipientOutcome
-from operations import delivery_notes, letter_making, letter_queue, letters, mime, smtp
+from operations import delivery_notes, letter_making, letter_queue, letters, mailing_pausing, mime, smtp
 from operations.delivery_notes import Notes, surely
 from operations.letter_making import Claimed, Skipped
 from operations.letter_queue import LEASE, NO_CONNECTION, OUTCOME
@@ -53,10 +53,12 @@ class Postman:
         self._making = letter_making.Desk()
         self._notes = Notes()
         self._holding: dict[int, Claimed] = {}
-        # Of the letters sent since the last claim: whose recipients are still to be noted.
-        self._sent: list[tuple[int | None, int | None]] = []
+        # Sent and noted, but not settled yet.
+        self._sent: list[int] = []
         self._leased_until = 0.0
         self._batch = 5
+        # Whether a mailing has paused by itself over a letter of this batch: the rest is put back.
+        self._has_paused = False
         self._leave_alone_until = 0.0
         self._failures = 0
         # A worker that starts does not know what the one before it found.
@@ -155,7 +157,7 @@ class Postman:
 
     def _send_batch(self) -> int:
         """Send what is claimed, as long as it does not take too long; what is left is put back."""
-        started, count = time.monotonic(), 0
+        started, count, self._has_paused = time.monotonic(), 0, False
         try:
             for letter in list(self._holding.values()):
                 if not self._may_go_on(started):
@@ -163,8 +165,7 @@ class Postman:
                 count += self._send(letter)
         finally:
             self._batch = max(1, min(LARGEST_BATCH, count * 2))
-            sent, self._sent = self._sent, []
-            delivery_notes.sent_to(sent)
+            self._settle_sent()
             self._release()
         return count
 
@@ -172,7 +173,7 @@ class Postman:
         moment = time.monotonic()
         in_time = moment < self._leased_until and moment - started < BATCH_SECONDS
         connected = self._connection is not None and self._connection.is_open and not self._in_doubt
-        return in_time and connected and not self._stop()
+        return in_time and connected and not self._has_paused and not self._stop()
 
     def _send(self, letter: Claimed) -> bool:
         """Send one letter and note what became of it; whether the server has taken it."""
@@ -212,13 +213,19 @@ class Postman:
     def _note_sent(self, letter: Claimed) -> None:
         # Out of what is held first: should the note fail for good, the letter is not put back as untried.
         self._holding.pop(letter.id, None)
-        self._notes.sent(letter.id, worker=self.worker, at=now())
-        self._sent.append((letter.mailing_id, letter.client_id))
+        self._notes.sent(letter.id, at=now())
+        self._sent.append(letter.id)
+
+    def _settle_sent(self) -> None:
+        sent, self._sent = self._sent, []
+        delivery_notes.settle(sent)
 
     def _note(self, letter: Claimed, status: EmailStatus, outcome: RecipientOutcome, *, reason: str = "",
               error: str = "") -> None:  # fmt: skip
         self._holding.pop(letter.id, None)
         words = _one_line(error or reason)
+        # In their order: a letter that was taken ends a row of failures.
+        self._settle_sent()
         surely(lambda: self._settle(letter, status, outcome, reason=reason, words=words))
 
     def _settle(self, letter: Claimed, status: EmailStatus, outcome: RecipientOutcome, *, reason: str,
@@ -227,6 +234,10 @@ class Postman:
         if letter.mailing_id is not None:
             values = {"mailing": letter.mailing_id, "client": letter.client_id, "result": outcome, "why": reason[:40]}
             db.session.connection().execute(OUTCOME, values)
+        if letter.mailing_id is not None and status is EmailStatus.FAILED:
+            self._has_paused |= mailing_pausing.note_failure(
+                mailing_id=letter.mailing_id, project_id=letter.project_id, error=words, now=now()
+            )
         db.session.commit()
 
     def _put_off(self, letter: Claimed, error: str) -> None:

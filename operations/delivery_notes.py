@@ -1,30 +1,35 @@
 """What is noted of letters while they are sent: that one was sent, before the next one is handed over.
 
-This is the one thing that happens for each letter by itself, so it is one statement past SQLAlchemy, on a connection
-of its own on which every statement is a transaction. The outcomes of recipients follow from it: they are noted for
-many letters at once, and by `letter_queue.settle_outcomes` where a worker died in between.
+This is the one thing that happens for each letter by itself. So it is the smallest there is: a row in a table with no
+other index, written past SQLAlchemy on a connection on which every statement is a transaction. What follows from the
+notes (the letter's state, its recipient's outcome) is written for many letters at once by `settle`, after each batch,
+and for a worker that died in between by the sweep that takes back its letters.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from extensions import db
-from models import EmailStatus, MailingRecipient, OutboundEmail, RecipientOutcome
+from models import DeliveryNote, EmailStatus, Mailing, MailingRecipient, OutboundEmail, RecipientOutcome
 from operations.bulk import among
 
 log = logging.getLogger("clientdesk.mail")
 
 # How long to wait for a database that is away, each time, in seconds.
 DATABASE_PAUSES = (0.2, 1, 3, 10)
-SENT = """UPDATE outbound_emails SET status = {sent}, sent_at = {mark}, lease_until = NULL, last_error = ''
-    WHERE id = {mark} AND claimed_by = {mark}"""
+# A letter that two workers have sent (one of them had lost its lease) needs no second note.
+NOTE = "INSERT INTO delivery_notes (letter_id, sent_at) VALUES ({mark}, {mark}) ON CONFLICT (letter_id) DO NOTHING"
+
+emails: Any = OutboundEmail.__table__
+recipients: Any = MailingRecipient.__table__
+notes: Any = DeliveryNote.__table__
 
 
 class Notes:
@@ -32,12 +37,12 @@ class Notes:
 
     def __init__(self) -> None:
         self._connection: Any = None
-        self._sent = ""
+        self._statement = ""
         self._moment: Callable[[datetime], Any] = lambda moment: moment
 
-    def sent(self, letter_id: int, *, worker: str, at: datetime) -> None:
+    def sent(self, letter_id: int, *, at: datetime) -> None:
         """Note that a letter was sent; when this returns, the database has it for good."""
-        surely(lambda: self._write(letter_id, worker, at))
+        surely(lambda: self._write(letter_id, at))
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -47,11 +52,11 @@ class Notes:
             connection.driver_connection.autocommit = False
         connection.close()
 
-    def _write(self, letter_id: int, worker: str, at: datetime) -> None:
+    def _write(self, letter_id: int, at: datetime) -> None:
         try:
             if self._connection is None:
                 self._open()
-            self._connection.driver_connection.execute(self._sent, (self._moment(at), letter_id, worker))
+            self._connection.driver_connection.execute(self._statement, (letter_id, self._moment(at)))
         except db.engine.dialect.loaded_dbapi.OperationalError:
             if self._connection is not None:
                 self._connection.invalidate()
@@ -63,33 +68,59 @@ class Notes:
         self._connection = db.engine.raw_connection()
         if dialect.name == "postgresql":
             self._connection.driver_connection.autocommit = True
-        mark = "%s" if dialect.name == "postgresql" else "?"
-        self._sent = SENT.format(sent=f"'{EmailStatus.SENT.value}'", mark=mark)
-        column: Any = OutboundEmail.sent_at.type
-        self._moment = column.dialect_impl(dialect).bind_processor(dialect) or self._moment
+        self._statement = NOTE.format(mark="%s" if dialect.name == "postgresql" else "?")
+        self._moment = notes.c.sent_at.type.dialect_impl(dialect).bind_processor(dialect) or self._moment
 
 
-def sent_to(letters: Iterable[tuple[int | None, int | None]]) -> None:
-    """Note that these recipients (mailing, client) have got their letters. Commits."""
-    by_mailing: dict[int, list[int]] = {}
-    for mailing_id, client_id in letters:
-        if mailing_id is not None and client_id is not None:
-            by_mailing.setdefault(mailing_id, []).append(client_id)
-    if by_mailing:
-        surely(lambda: _note_outcomes(by_mailing))
+def settle(letters: Sequence[int]) -> None:
+    """Bring letters of which it is noted that they were sent up to date, with their recipients. Commits."""
+    if letters:
+        surely(lambda: _settle(letters))
 
 
-def _note_outcomes(by_mailing: dict[int, list[int]]) -> None:
-    for mailing_id, clients in by_mailing.items():
-        db.session.execute(
-            sa.update(MailingRecipient)
-            .where(
-                MailingRecipient.mailing_id == mailing_id,
-                among(db.session.connection(), MailingRecipient.client_id, clients),
-            )
-            .values(outcome=RecipientOutcome.SENT, reason="")
-            .execution_options(synchronize_session=False)
+def settle_left(*, now: datetime) -> int:
+    """The same for notes that no worker minds any more: its lease is over, or the letter is not there; how many."""
+    minded = sa.exists().where(
+        emails.c.id == notes.c.letter_id, emails.c.status == EmailStatus.SENDING, emails.c.lease_until >= now
+    )
+    left = list(db.session.scalars(sa.select(notes.c.letter_id).where(~minded).limit(10_000)))
+    if left:
+        _settle(left)
+    return len(left)
+
+
+def _settle(letters: Sequence[int]) -> None:
+    connection = db.session.connection()
+    noted = among(connection, notes.c.letter_id, letters)
+    connection.execute(
+        sa.update(emails)
+        .where(
+            emails.c.id == notes.c.letter_id,
+            noted,
+            emails.c.status.in_([EmailStatus.SENDING, EmailStatus.QUEUED]),
         )
+        .values(status=EmailStatus.SENT, sent_at=notes.c.sent_at, lease_until=None, last_error="")
+    )
+    connection.execute(
+        sa.update(recipients)
+        .where(
+            recipients.c.mailing_id == emails.c.mailing_id,
+            recipients.c.client_id == emails.c.client_id,
+            emails.c.template == "",
+            among(connection, emails.c.id, letters),
+            emails.c.status == EmailStatus.SENT,
+        )
+        .values(outcome=RecipientOutcome.SENT, reason="")
+    )
+    connection.execute(
+        sa.update(Mailing)
+        .where(
+            Mailing.failures_in_a_row > 0,
+            Mailing.id.in_(sa.select(emails.c.mailing_id).where(among(connection, emails.c.id, letters))),
+        )
+        .values(failures_in_a_row=0)
+    )
+    connection.execute(sa.delete(notes).where(noted))
     db.session.commit()
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from extensions import db, rows_changed
+from extensions import db
 from models import EmailStatus, Mailing, MailingRecipient, MailingStatus, OutboundEmail, RecipientOutcome
+from operations import delivery_notes
 from operations.mailing_start import BULK_PRIORITY
 
 LEASE = timedelta(seconds=80)
@@ -59,7 +60,11 @@ def claim(*, worker: str, limit: int, rates: tuple[int, int] = (0, 0), now: date
 
 
 def take_back(*, now: datetime) -> int:
-    """Queue again the letters whose worker has not been heard of in time; returns how many."""
+    """Queue again the letters whose worker has not been heard of in time; returns how many.
+
+    Those of which it is noted that they were sent, are sent.
+    """
+    delivery_notes.settle_left(now=now)
     lapsed = list(
         db.session.scalars(
             sa.select(OutboundEmail.id)
@@ -76,34 +81,6 @@ def take_back(*, now: datetime) -> int:
         )
         cancel_what_is_left(lapsed)
     return len(lapsed)
-
-
-def settle_outcomes() -> int:
-    """Note the outcomes that a worker has not lived to note, of mailings that have no letter under way; how many."""
-    open_letters = sa.exists().where(
-        emails.c.mailing_id == Mailing.id,
-        emails.c.status.in_([EmailStatus.QUEUED, EmailStatus.SENDING]),
-        emails.c.template == "",
-    )
-    waiting = sa.exists().where(recipients.c.mailing_id == Mailing.id, recipients.c.outcome == RecipientOutcome.QUEUED)
-    through = (MailingStatus.SENDING, MailingStatus.PAUSED, MailingStatus.CANCELLED)
-    count = 0
-    for mailing_id in db.session.scalars(
-        sa.select(Mailing.id).where(Mailing.status.in_(through), waiting, ~open_letters)
-    ):
-        sent = sa.select(emails.c.client_id).where(
-            emails.c.mailing_id == mailing_id, emails.c.status == EmailStatus.SENT, emails.c.template == ""
-        )
-        count += rows_changed(
-            sa.update(MailingRecipient)
-            .where(
-                MailingRecipient.mailing_id == mailing_id,
-                MailingRecipient.outcome == RecipientOutcome.QUEUED,
-                MailingRecipient.client_id.in_(sent),
-            )
-            .values(outcome=RecipientOutcome.SENT, reason="")
-        )
-    return count
 
 
 def cancel_what_is_left(ids: list[int]) -> None:

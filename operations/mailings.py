@@ -25,7 +25,7 @@ from models import (
     Selection,
     Staff,
 )
-from operations import attachments, audit, mailing_plan
+from operations import attachments, audit, mailing_pausing, mailing_plan
 from operations.attachments import StoredFile
 from operations.errors import OperationRefused
 from operations.mailing_plan import WITHOUT_LETTER, Draft
@@ -159,6 +159,8 @@ def pause(mailing: Mailing) -> None:
 def resume(mailing: Mailing) -> None:
     """Go on with a paused mailing."""
     _change(mailing, (MailingStatus.PAUSED,), MailingStatus.SENDING)
+    mailing_pausing.forget(mailing)
+    db.session.flush()
 
 
 def cancel(mailing: Mailing, *, now: datetime) -> None:

@@ -53,6 +53,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind("provider_name", _l("Name of the provider"), _l("Shown to staff and clients, on the login pages too."), "Clientdesk"),
         Kind("recall_minutes", _l("Minutes to call a mailing back"), _l("How long a mailing waits before it starts; the form can change it for one mailing."), 5, 0, 1440),
+        Kind("mailing_failures", _l("Failed letters in a row that pause a mailing"), _l("When so many letters of a mailing in a row were refused for good, it pauses by itself and its sender gets a letter; 0: never."), 50, 0, 100_000),
         Kind("impersonation_minutes", _l("Minutes in a client's panel"), _l("After so long a stay in a client's panel ends by itself."), 60, 1, 720),
         Switch("impersonation_enabled", _l("Logging in as a client"), _l("Switched off, nobody can, and whoever is in a client's panel is out at the next click."), True),
         Switch("impersonation_reason", _l("Ask for a reason before the panel opens"), _l("The client reads it in the own history of logins. Switched off, it is asked for when changes are to be allowed."), False),
