@@ -239,8 +239,8 @@ def _database_beside(filled: Filled) -> Iterator[str]:
         yield f"sqlite:///{filled.data_dir / 'post_office.db'}"
         return
     name = f"post_office_{os.getpid()}"
-    engine = sa.create_engine(filled.url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    engine = sa.create_engine(filled.url)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
         try:
             yield sa.engine.make_url(filled.url).set(database=name).render_as_string(hide_password=False)

@@ -66,6 +66,8 @@ class Claimed(NamedTuple):
 class Sort:
     """What the letters of one mailing, language and project have in common."""
 
+    panel_url: str
+    host: str
     envelope: mime.Envelope
     frame: letters.Frame
     is_news: bool
@@ -139,7 +141,7 @@ class Desk:
             date=now(),
             text=content.text,
             html=content.html,
-            headers=_thread(letter),
+            headers=_thread(letter, letters.host()),
         )
 
     def _of_mailing(self, letter: Claimed) -> tuple[str, bytes]:
@@ -149,7 +151,7 @@ class Desk:
         unsubscribe = unsubscribing.url_for_client(letter.client_id) if sort.is_news else ""
         values = {
             "text": letter.text,
-            "ticket_url": letters.ticket_url(letter.ticket_id),
+            "ticket_url": f"{sort.panel_url}tickets/{letter.ticket_id}/",
             "unsubscribe_url": unsubscribe,
             "reference": letter.reference or "",
         }
@@ -160,7 +162,7 @@ class Desk:
             date=now(),
             text=sort.frame.text(**values),
             html=sort.frame.html(**values),
-            headers=[*_thread(letter), *_one_click(unsubscribe)],
+            headers=[*_thread(letter, sort.host), *_one_click(unsubscribe)],
         )
 
     def _sort(self, letter: Claimed) -> Sort:
@@ -175,6 +177,8 @@ class Desk:
         mailing = db.session.get_one(Mailing, letter.mailing_id)
         project_name = letter.project_name or ""
         return Sort(
+            panel_url=mailing_plan.panel_url(),
+            host=letters.host(),
             envelope=mime.Envelope(
                 sender_name=project_name,
                 sender=letters.sender_of(letter.support_email or ""),
@@ -205,11 +209,11 @@ def _file(attachment: Attachment) -> mime.File:
     return mime.File(attachment.file_name, attachment.content_type, content)
 
 
-def _thread(letter: Claimed) -> list[tuple[str, str]]:
+def _thread(letter: Claimed, host: str) -> list[tuple[str, str]]:
     """What ties the letters of one ticket together; the letter that opened it has the ticket's own id."""
     if not letter.reference:
         return []
-    root = f"<{letter.reference}@{letters.host()}>"
+    root = f"<{letter.reference}@{host}>"
     found = [("X-Ticket", letter.reference)]
     return found if root == letter.message_id else [*found, ("In-Reply-To", root), ("References", root)]
 
