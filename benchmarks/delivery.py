@@ -26,9 +26,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app import create_app
 from benchmarks.databases import ROOT, Filled, Store, run
 from benchmarks.fan_out import SUBJECT, TEXT
+from benchmarks.fill import USERNAME
 from benchmarks.servers import Failed, memory
+from extensions import db, now
+from models import Client, Staff, TicketCategory
+from operations import mailing_start, mailings, selections
+from operations.mailing_plan import Draft
 
 ENGINES = ("sqlite", "postgresql")
 CLIENTS, LETTERS, ROUNDS = 100_000, 20_000, 3
@@ -91,12 +97,15 @@ class Sink:
 
 def measure(engine: str, given: argparse.Namespace, store: Store) -> Figures:
     figures = Figures(engine, given.letters, given.workers, given.connections)
-    with store.copied(store.filled(engine, clients=CLIENTS, seed=1), engine) as filled, _sink() as sink:
-        with _post_office(filled, sink, given) as post_office:
-            for _ in range(given.rounds):
-                ours = _ours(filled, sink, figures)
-                bare = _bare(sink, figures)
-                figures.rounds.append(Round(ours, bare, post_office() if post_office else None))
+    with (
+        store.copied(store.filled(engine, clients=CLIENTS, seed=1), engine) as filled,
+        _sink() as sink,
+        _post_office(filled, sink, given) as post_office,
+    ):
+        for _ in range(given.rounds):
+            ours = _ours(filled, sink, figures)
+            bare = _bare(sink, figures)
+            figures.rounds.append(Round(ours, bare, post_office() if post_office else None))
     return figures
 
 
@@ -160,13 +169,6 @@ def _until_noted(
 
 def prepare(letters: int) -> int:
     """Confirm and start a mailing to so many clients; its number."""
-    from app import create_app
-    from benchmarks.fill import USERNAME
-    from extensions import db, now
-    from models import Client, Staff, TicketCategory
-    from operations import mailing_start, mailings, selections
-    from operations.mailing_plan import Draft
-
     with create_app().app_context():
         staff = db.session.scalars(sa.select(Staff).where(Staff.username == USERNAME)).one()
         category = db.session.scalars(sa.select(TicketCategory).where(~TicketCategory.is_news)).first()
@@ -185,7 +187,7 @@ def prepare(letters: int) -> int:
 
 
 def _bare(sink: Sink, figures: Figures) -> float:
-    """smtplib over as many connections, a process for each; from the first letter to the last."""
+    """Bare smtplib over as many connections, a process for each; from the first letter to the last."""
     connections = figures.workers * figures.connections
     share = str(figures.letters // connections)
     command = [sys.executable, "-m", "benchmarks.delivery", "--bare", str(sink.port), share, str(figures.size)]

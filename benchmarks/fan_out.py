@@ -21,9 +21,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from app import create_app
 from benchmarks.applications import Product, checked, led_on
 from benchmarks.databases import Filled, Store, run
 from benchmarks.servers import Failed, token_of
+from jobs import start_mailings
 
 ENGINES = ("sqlite", "postgresql")
 CLIENTS, ROUNDS = 100_000, 3
@@ -228,9 +230,6 @@ class Bare:
 
 def start() -> dict[str, float]:
     """Start what is due, as a worker does: the seconds, and the megabytes by which this process grew."""
-    from app import create_app
-    from jobs import start_mailings
-
     with create_app().app_context():
         before, begun = _peak(), time.perf_counter()
         start_mailings()

@@ -6,14 +6,15 @@ import sys
 
 import django
 
+from benchmarks.fan_out import SUBJECT, TEXT
+
+django.setup()
+
+from post_office.mail import send_queued_mail_until_done  # noqa: E402  Models need what was set up above.
+from post_office.models import PRIORITY, STATUS, Email  # noqa: E402
+
 
 def main(letters: int) -> None:
-    django.setup()
-    from post_office.mail import send_queued_mail_until_done
-    from post_office.models import PRIORITY, STATUS, Email
-
-    from benchmarks.fan_out import SUBJECT, TEXT
-
     html = "<p>" + TEXT["en"].replace("\n", "<br>\n") + "</p>"
     Email.objects.bulk_create(
         [
