@@ -53,8 +53,9 @@ def start_mailings() -> None:
     """Start the mailings whose time has come, each in a transaction of its own."""
     for mailing_id in mailing_start.due(now=now()):
         try:
-            mailing_start.start(mailing_id=mailing_id, now=now())
+            count = mailing_start.start(mailing_id=mailing_id, now=now())
             db.session.commit()
+            upkeep.look_at_mailings(count or 0)
         except Exception:
             db.session.rollback()
             log.exception("mailing %s could not be started", mailing_id)

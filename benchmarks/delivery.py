@@ -32,8 +32,9 @@ from benchmarks.fan_out import SUBJECT, TEXT
 from benchmarks.fill import USERNAME
 from benchmarks.servers import Failed, memory
 from extensions import db, now
+from jobs import start_mailings
 from models import Client, Staff, TicketCategory
-from operations import mailing_start, mailings, selections
+from operations import mailings, selections
 from operations.mailing_plan import Draft
 
 ENGINES = ("sqlite", "postgresql")
@@ -180,9 +181,9 @@ def prepare(letters: int) -> int:
             by=staff, draft=Draft(category, SUBJECT, TEXT), clients=selections.client_ids(chosen), selection=chosen,
             starts_at=now(), now=now(),
         )  # fmt: skip
-        mailing_start.start(mailing_id=made.id, now=now())
         number = made.id
         db.session.commit()
+        start_mailings()
     return number
 
 

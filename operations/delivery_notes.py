@@ -90,38 +90,40 @@ def settle_left(*, now: datetime) -> int:
 
 
 def _settle(letters: Sequence[int]) -> None:
+    """Each statement names the rows that it is about by their keys: a join would have to be planned without statistics,
+    as these tables are empty at one moment and full at the next.
+    """
     connection = db.session.connection()
-    noted = among(connection, notes.c.letter_id, letters)
-    connection.execute(
+    noted = sa.select(notes.c.sent_at).where(notes.c.letter_id == emails.c.id).scalar_subquery()
+    settled = connection.execute(
         sa.update(emails)
         .where(
-            emails.c.id == notes.c.letter_id,
-            noted,
+            among(connection, emails.c.id, letters),
             emails.c.status.in_([EmailStatus.SENDING, EmailStatus.QUEUED]),
+            noted.is_not(None),
         )
-        .values(status=EmailStatus.SENT, sent_at=notes.c.sent_at, lease_until=None, last_error="")
-    )
+        .values(status=EmailStatus.SENT, sent_at=noted, lease_until=None, last_error="")
+        .returning(emails.c.mailing_id, emails.c.client_id, emails.c.template)
+    ).all()
+    of_mailings: dict[int, list[int]] = {}
+    for mailing_id, client_id, template in settled:
+        if mailing_id is not None and client_id is not None and not template:
+            of_mailings.setdefault(mailing_id, []).append(client_id)
+    for mailing_id, clients in of_mailings.items():
+        _settle_recipients(connection, mailing_id, clients)
+    connection.execute(sa.delete(notes).where(among(connection, notes.c.letter_id, letters)))
+    db.session.commit()
+
+
+def _settle_recipients(connection: sa.Connection, mailing_id: int, clients: list[int]) -> None:
     connection.execute(
         sa.update(recipients)
-        .where(
-            recipients.c.mailing_id == emails.c.mailing_id,
-            recipients.c.client_id == emails.c.client_id,
-            emails.c.template == "",
-            among(connection, emails.c.id, letters),
-            emails.c.status == EmailStatus.SENT,
-        )
+        .where(recipients.c.mailing_id == mailing_id, among(connection, recipients.c.client_id, clients))
         .values(outcome=RecipientOutcome.SENT, reason="")
     )
     connection.execute(
-        sa.update(Mailing)
-        .where(
-            Mailing.failures_in_a_row > 0,
-            Mailing.id.in_(sa.select(emails.c.mailing_id).where(among(connection, emails.c.id, letters))),
-        )
-        .values(failures_in_a_row=0)
+        sa.update(Mailing).where(Mailing.id == mailing_id, Mailing.failures_in_a_row > 0).values(failures_in_a_row=0)
     )
-    connection.execute(sa.delete(notes).where(noted))
-    db.session.commit()
 
 
 def surely(work: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from extensions import db, now
+from extensions import db, now, plain_rows
 from models import (
     Attachment,
     Client,
@@ -22,6 +22,7 @@ from models import (
     TicketMessage,
 )
 from operations import attachments, letters, mailing_plan, mime, unsubscribing
+from operations.bulk import among
 
 SORTS_KEPT = 12
 AUTOMATIC = ("Auto-Submitted", "auto-generated")
@@ -101,9 +102,9 @@ def load(ids: Iterable[int]) -> list[Claimed]:
         .outerjoin(Ticket, Ticket.id == OutboundEmail.ticket_id)
         .outerjoin(Mailing, Mailing.id == OutboundEmail.mailing_id)
         .outerjoin(TicketCategory, TicketCategory.id == Mailing.category_id)
-        .where(OutboundEmail.id.in_(wanted))
+        .where(among(db.session.connection(), OutboundEmail.id, wanted))
     )  # fmt: skip
-    found = {row[0]: Claimed(*row) for row in db.session.execute(statement)}
+    found = {row[0]: Claimed(*row) for row in plain_rows(statement)}
     return [found[number] for number in wanted if number in found]
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from extensions import db
 from models import EmailStatus, Mailing, MailingRecipient, MailingStatus, OutboundEmail, RecipientOutcome
 from operations import delivery_notes
+from operations.bulk import among
 from operations.mailing_start import BULK_PRIORITY
 
 LEASE = timedelta(seconds=80)
@@ -45,11 +46,12 @@ def claim(*, worker: str, limit: int, rates: tuple[int, int] = (0, 0), now: date
     ids = _claim_urgent(limit, rates, used, now)
     ids += _claim_of_mailings(limit - len(ids), tuple(rate - rate // RESERVED for rate in rates), used, now)
     if ids:
-        db.session.execute(
-            sa.update(OutboundEmail)
-            .where(OutboundEmail.id.in_(ids), OutboundEmail.status == EmailStatus.QUEUED)
+        connection = db.session.connection()
+        connection.execute(
+            sa.update(emails)
+            .where(among(connection, emails.c.id, ids), emails.c.status == EmailStatus.QUEUED)
             .values(status=EmailStatus.SENDING, claimed_by=worker, lease_until=now + LEASE,
-                    attempts=OutboundEmail.attempts + 1)
+                    attempts=emails.c.attempts + 1)
         )  # fmt: skip
     db.session.commit()
     return ids
