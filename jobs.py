@@ -6,6 +6,7 @@ is logged and comes again.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -62,8 +63,9 @@ def start_mailings() -> None:
     """Start the mailings whose time has come, each in a transaction of its own."""
     for mailing_id in mailing_start.due(now=now()):
         try:
-            mailing_start.start(mailing_id=mailing_id, now=now())
+            count = mailing_start.start(mailing_id=mailing_id, now=now())
             db.session.commit()
+            upkeep.look_at_mailings(count or 0)
         except Exception:
             db.session.rollback()
             log.exception("mailing %s could not be started", mailing_id)
@@ -307,6 +309,9 @@ def run_worker(app: Flask) -> None:
     # It warns each second that a delivery still goes on; that is as it should be.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     _stop_on_signals(scheduler, worker)
+    # What is there now stays to the end: looking through it for garbage would cost a tenth of the delivery.
+    gc.collect()
+    gc.freeze()
     log.info("worker %s runs", worker.name)
     scheduler.start()
     busy.wait(PATIENCE)

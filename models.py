@@ -109,6 +109,7 @@ from schema.staff import (
 from schema.support import (
     Attachment,
     BreakerTrip,
+    DeliveryNote,
     Mailing,
     MailingRecipient,
     OutboundEmail,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask import abort, flash, redirect, request
@@ -72,6 +73,16 @@ def chosen_selection() -> Selection:
     if selections.count(found) > 1 and not current_user.may("clients.message_all"):
         abort(403)
     return found
+
+
+class ReadyText(NamedTuple):
+    """A ready answer: of these `categories`, or of none in particular; `fits` the category that is chosen."""
+
+    id: int
+    name: str
+    categories: list[int]
+    is_for_all: bool
+    fits: bool
 
 
 class Composing:
@@ -332,10 +343,21 @@ class Composing:
     def _addressee(self, draft: Draft) -> Addressee | None:
         return mailing_plan.addressee(draft, self.clients, position=self.position, staff=self.staff)
 
-    def _ready_texts(self) -> list[tuple[int, str]]:
-        """Ready answers, one for each name, in whatever languages they are there."""
-        rows = sa.select(sa.func.min(ResponseTemplate.id), ResponseTemplate.name).group_by(ResponseTemplate.name)
-        return [(number, name) for number, name in db.session.execute(rows.order_by(ResponseTemplate.name))]
+    def _ready_texts(self) -> list[ReadyText]:
+        """Ready answers, one for each name, in whatever languages they are there; those of the category first."""
+        rows = db.session.execute(
+            sa.select(ResponseTemplate.name, ResponseTemplate.id, ResponseTemplate.category_id).order_by(
+                ResponseTemplate.name, ResponseTemplate.id
+            )
+        ).all()
+        chosen = self.form.category.data
+        found = []
+        for name, same in groupby(rows, key=lambda row: row.name):
+            parts = list(same)
+            categories = {part.category_id for part in parts}
+            fits = chosen is None or chosen.id in categories or None in categories
+            found.append(ReadyText(parts[0].id, name, sorted(categories - {None}), None in categories, fits))
+        return found
 
     def _send_label(self, plan: Plan) -> str:
         """The button says how many, and when."""

@@ -53,7 +53,11 @@ def overview(profile: Profile) -> Context:
     )  # fmt: skip
     tickets = [*found.get("waiting", []), *found.get("answered", [])][:FEW]
     notes = client_overview.notes(profile.id, most=NOTES_ON_TOP)
-    events = client_overview.events(profile.id, most=RECENT_EVENTS, hidden=_hidden(profile))[0] if profile.may("audit") else []
+    events = (
+        client_overview.events(profile.id, most=RECENT_EVENTS, hidden=_hidden(profile))[0]
+        if profile.may("audit")
+        else []
+    )
     return {
         "groups": found.get("groups", []),
         "phone": _phone_of_owner(found.get("users", [])),

@@ -73,11 +73,11 @@ class Server:
 
     def megabytes(self) -> float:
         """Memory of the worker that has most, now (VmRSS)."""
-        return max(_memory(worker, "VmRSS") for worker in self._workers())
+        return max(memory(worker, "VmRSS") for worker in self._workers())
 
     def peak_megabytes(self) -> float:
         """The most memory that one worker has held at once (VmHWM), since it began or `forget_peak`."""
-        return max(_memory(worker, "VmHWM") for worker in self._workers())
+        return max(memory(worker, "VmHWM") for worker in self._workers())
 
     def forget_peak(self) -> None:
         """Let the peak begin anew at what is held now."""
@@ -190,7 +190,7 @@ def _nanoseconds(task: Path) -> int:
         return 0  # The thread has ended meanwhile.
 
 
-def _memory(process: Path, name: str) -> float:
+def memory(process: Path, name: str) -> float:
     for line in (process / "status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024

@@ -1,8 +1,8 @@
 """Delivery: claiming letters, handing them to the mail server, and noting what became of each.
 
 A letter is claimed, and the claim committed, before anything is said to the server; that it was sent is
-committed right after the server has taken it. So a process that dies has at most one letter of which nobody
-knows whether it went out; that one goes out again, under the same Message-ID.
+committed right after the server has taken it, before it is given the next one. So a connection that dies has at
+most one letter of which nobody knows whether it went out; that one goes out again, under the same Message-ID.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app
-from sqlalchemy.exc import OperationalError
 
 from extensions import db, now
 from models import EmailStatus, OutboundEmail, RecipientOutcome
-from operations import letter_making, letter_queue, letters, mime, smtp
+from operations import delivery_notes, letter_making, letter_queue, letters, mailing_pausing, mime, smtp
+from operations.delivery_notes import Notes, surely
 from operations.letter_making import Claimed, Skipped
 from operations.letter_queue import LEASE, NO_CONNECTION, OUTCOME
 
@@ -28,7 +28,7 @@ log = logging.getLogger("clientdesk.mail")
 
 # A letter is not begun with less than this left of the lease, in seconds.
 LEASE_MARGIN = 10
-LARGEST_BATCH = 100
+LARGEST_BATCH = 250
 # After so many seconds what is left of a batch is put back: something more urgent may have come, or a pause.
 BATCH_SECONDS = 3
 # Pauses after failures that may pass, in minutes; after the last one is used up, the last again.
@@ -37,22 +37,6 @@ MOST_ATTEMPTS = 16
 # How long a worker leaves a server alone that it could not reach, or that refused the login, in seconds.
 UNREACHABLE_PAUSES = (2, 5, 10, 20, 30)
 LOGIN_PAUSE = 60
-# How long to wait for a database that is away, each time, in seconds.
-DATABASE_PAUSES = (0.2, 1, 3, 10)
-
-Note = tuple[Any, dict[str, Any]]
-emails: Any = OutboundEmail.__table__
-
-SENT = (
-    sa.update(emails)
-    .where(emails.c.id == sa.bindparam("letter"), emails.c.claimed_by == sa.bindparam("worker"))
-    .values(status=EmailStatus.SENT, sent_at=sa.bindparam("at"), lease_until=None, last_error="")
-)
-SETTLED = (
-    sa.update(emails)
-    .where(emails.c.id == sa.bindparam("letter"), emails.c.claimed_by == sa.bindparam("worker"))
-    .values(status=sa.bindparam("result"), lease_until=None, last_error=sa.bindparam("words"))
-)
 
 
 class Postman:
@@ -69,8 +53,12 @@ class Postman:
         self._making = letter_making.Desk()
         self._notes = Notes()
         self._holding: dict[int, Claimed] = {}
+        # Sent and noted, but not settled yet.
+        self._sent: list[int] = []
         self._leased_until = 0.0
         self._batch = 5
+        # Whether a mailing has paused by itself over a letter of this batch: the rest is put back.
+        self._has_paused = False
         self._leave_alone_until = 0.0
         self._failures = 0
         # A worker that starts does not know what the one before it found.
@@ -84,15 +72,22 @@ class Postman:
             self._notes.close()
 
     def _deliver(self) -> int:
-        count = 0
+        count, goes_on = 0, False
         while self._connection is not None and not self._stop() and time.monotonic() >= self._leave_alone_until:
-            if not letter_queue.anything_due(now()) and not (self._in_doubt and letter_queue.anything_held_up()):
+            if not goes_on and not self._anything_to_do():
                 self._connection.close_if_idle()
                 break
             if not self._connect() or not self._claim():
                 break
-            count += self._send_batch()
+            claimed = len(self._holding)
+            sent = self._send_batch()
+            # Where all went well, there may well be more.
+            goes_on = sent == claimed
+            count += sent
         return count
+
+    def _anything_to_do(self) -> bool:
+        return letter_queue.anything_due(now()) or (self._in_doubt and letter_queue.anything_held_up())
 
     def renew_lease(self) -> None:
         """Keep the letters that are being sent; to be called every few seconds while `deliver` runs."""
@@ -162,7 +157,7 @@ class Postman:
 
     def _send_batch(self) -> int:
         """Send what is claimed, as long as it does not take too long; what is left is put back."""
-        started, count = time.monotonic(), 0
+        started, count, self._has_paused = time.monotonic(), 0, False
         try:
             for letter in list(self._holding.values()):
                 if not self._may_go_on(started):
@@ -170,6 +165,7 @@ class Postman:
                 count += self._send(letter)
         finally:
             self._batch = max(1, min(LARGEST_BATCH, count * 2))
+            self._settle_sent()
             self._release()
         return count
 
@@ -177,7 +173,7 @@ class Postman:
         moment = time.monotonic()
         in_time = moment < self._leased_until and moment - started < BATCH_SECONDS
         connected = self._connection is not None and self._connection.is_open and not self._in_doubt
-        return in_time and connected and not self._stop()
+        return in_time and connected and not self._has_paused and not self._stop()
 
     def _send(self, letter: Claimed) -> bool:
         """Send one letter and note what became of it; whether the server has taken it."""
@@ -217,15 +213,32 @@ class Postman:
     def _note_sent(self, letter: Claimed) -> None:
         # Out of what is held first: should the note fail for good, the letter is not put back as untried.
         self._holding.pop(letter.id, None)
-        note = (SENT, {"letter": letter.id, "worker": self.worker, "at": now()})
-        self._notes.write(note, *_outcome(letter, RecipientOutcome.SENT))
+        self._notes.sent(letter.id, at=now())
+        self._sent.append(letter.id)
+
+    def _settle_sent(self) -> None:
+        sent, self._sent = self._sent, []
+        delivery_notes.settle(sent)
 
     def _note(self, letter: Claimed, status: EmailStatus, outcome: RecipientOutcome, *, reason: str = "",
               error: str = "") -> None:  # fmt: skip
         self._holding.pop(letter.id, None)
         words = _one_line(error or reason)
-        note = (SETTLED, {"letter": letter.id, "worker": self.worker, "result": status, "words": words})
-        self._notes.write(note, *_outcome(letter, outcome, reason))
+        # In their order: a letter that was taken ends a row of failures.
+        self._settle_sent()
+        surely(lambda: self._settle(letter, status, outcome, reason=reason, words=words))
+
+    def _settle(self, letter: Claimed, status: EmailStatus, outcome: RecipientOutcome, *, reason: str,
+                words: str) -> None:  # fmt: skip
+        self._update([letter.id], status=status, lease_until=None, last_error=words)
+        if letter.mailing_id is not None:
+            values = {"mailing": letter.mailing_id, "client": letter.client_id, "result": outcome, "why": reason[:40]}
+            db.session.connection().execute(OUTCOME, values)
+        if letter.mailing_id is not None and status is EmailStatus.FAILED:
+            self._has_paused |= mailing_pausing.note_failure(
+                mailing_id=letter.mailing_id, project_id=letter.project_id, error=words, now=now()
+            )
+        db.session.commit()
 
     def _put_off(self, letter: Claimed, error: str) -> None:
         """Try again after a pause that grows; after the last attempt the letter has failed."""
@@ -235,7 +248,7 @@ class Postman:
         minutes = PAUSES[min(letter.attempts, len(PAUSES)) - 1]
         due = now() + timedelta(minutes=minutes) * random.uniform(1, 1.2)
         self._holding.pop(letter.id, None)
-        _surely(lambda: self._put_back([letter.id], next_attempt_at=due, last_error=_one_line(error)))
+        surely(lambda: self._put_back([letter.id], next_attempt_at=due, last_error=_one_line(error)))
 
     def _release(self, error: str | None = None) -> None:
         """Put back what is claimed and was not tried; that counts as no attempt."""
@@ -243,7 +256,7 @@ class Postman:
         self._holding = {}
         if ids:
             why = {} if error is None else {"last_error": _one_line(error)}
-            _surely(lambda: self._put_back(ids, attempts=OutboundEmail.attempts - 1, **why))
+            surely(lambda: self._put_back(ids, attempts=OutboundEmail.attempts - 1, **why))
 
     def _put_back(self, ids: list[int], **values: Any) -> None:
         self._update(ids, status=EmailStatus.QUEUED, lease_until=None, claimed_by="", **values)
@@ -257,55 +270,6 @@ class Postman:
                    OutboundEmail.status == EmailStatus.SENDING)
             .values(**values)
         )  # fmt: skip
-
-
-def _outcome(letter: Claimed, outcome: RecipientOutcome, reason: str = "") -> list[Note]:
-    """The note on a letter's recipient, where it belongs to a mailing."""
-    if letter.mailing_id is None:
-        return []
-    values = {"mailing": letter.mailing_id, "client": letter.client_id, "result": outcome, "why": reason[:40]}
-    return [(OUTCOME, values)]
-
-
-def _surely(work: Callable[[], None]) -> None:
-    """Do it, again if the database is away for a moment: what happened to a letter must be noted."""
-    for pause in DATABASE_PAUSES:
-        try:
-            work()
-        except OperationalError:
-            db.session.rollback()
-            log.warning("the database does not take a note on a letter; once more in %s s", pause)
-            time.sleep(pause)
-        else:
-            return
-    work()
-
-
-class Notes:
-    """A connection of its own for what is noted after each letter, kept open while letters are sent."""
-
-    def __init__(self) -> None:
-        self._connection: sa.Connection | None = None
-
-    def write(self, *notes: Note) -> None:
-        """Write and commit."""
-        _surely(lambda: self._write(notes))
-
-    def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def _write(self, notes: tuple[Note, ...]) -> None:
-        if self._connection is None:
-            self._connection = db.engine.connect()
-        try:
-            with self._connection.begin():
-                for statement, values in notes:
-                    self._connection.execute(statement, values)
-        except OperationalError:
-            self.close()
-            raise
 
 
 def _one_line(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from extensions import db, now
+from extensions import db, now, plain_rows
 from models import (
     Attachment,
     Client,
@@ -23,6 +23,7 @@ from models import (
     TicketMessage,
 )
 from operations import attachments, letters, mailing_plan, mime, unsubscribing
+from operations.bulk import among
 
 SORTS_KEPT = 12
 # Programs that answer by themselves are asked not to.
@@ -71,6 +72,8 @@ class Claimed(NamedTuple):
 class Sort:
     """What the letters of one mailing, language and project have in common."""
 
+    panel_url: str
+    host: str
     envelope: mime.Envelope
     frame: letters.Frame
     is_news: bool
@@ -106,9 +109,9 @@ def load(ids: Iterable[int]) -> list[Claimed]:
         .outerjoin(Ticket, Ticket.id == OutboundEmail.ticket_id)
         .outerjoin(Mailing, Mailing.id == OutboundEmail.mailing_id)
         .outerjoin(TicketCategory, TicketCategory.id == Mailing.category_id)
-        .where(OutboundEmail.id.in_(wanted))
+        .where(among(db.session.connection(), OutboundEmail.id, wanted))
     )  # fmt: skip
-    found = {row[0]: Claimed(*row) for row in db.session.execute(statement)}
+    found = {row[0]: Claimed(*row) for row in plain_rows(statement)}
     return [found[number] for number in wanted if number in found]
 
 
@@ -146,7 +149,7 @@ class Desk:
             date=now(),
             text=content.text,
             html=content.html,
-            headers=[*_thread(letter), *_answer_to(letter)],
+            headers=[*_thread(letter, letters.host()), *_answer_to(letter)],
         )
 
     def _of_mailing(self, letter: Claimed) -> tuple[str, bytes]:
@@ -156,7 +159,7 @@ class Desk:
         unsubscribe = unsubscribing.url_for_client(letter.client_id) if sort.is_news else ""
         values = {
             "text": letter.text,
-            "ticket_url": letters.ticket_url(letter.ticket_id),
+            "ticket_url": f"{sort.panel_url}tickets/{letter.ticket_id}/",
             "unsubscribe_url": unsubscribe,
             "reference": letter.reference or "",
         }
@@ -167,7 +170,7 @@ class Desk:
             date=now(),
             text=sort.frame.text(**values),
             html=sort.frame.html(**values),
-            headers=[*_thread(letter), *_one_click(unsubscribe)],
+            headers=[*_thread(letter, sort.host), *_one_click(unsubscribe)],
         )
 
     def _sort(self, letter: Claimed) -> Sort:
@@ -182,6 +185,8 @@ class Desk:
         mailing = db.session.get_one(Mailing, letter.mailing_id)
         project_name = letter.project_name or ""
         return Sort(
+            panel_url=mailing_plan.panel_url(),
+            host=letters.host(),
             envelope=mime.Envelope(
                 sender_name=project_name,
                 sender=letters.sender_of(letter.support_email or ""),
@@ -213,11 +218,11 @@ def _file(attachment: Attachment) -> mime.File:
     return mime.File(attachment.file_name, attachment.content_type, content)
 
 
-def _thread(letter: Claimed) -> list[tuple[str, str]]:
+def _thread(letter: Claimed, host: str) -> list[tuple[str, str]]:
     """What ties the letters of one ticket together; the letter that opened it has the ticket's own id."""
     if not letter.reference:
         return []
-    root = f"<{letter.reference}@{letters.host()}>"
+    root = f"<{letter.reference}@{host}>"
     found = [("X-Ticket", letter.reference), *_reply_to(letter)]
     return found if root == letter.message_id else [*found, ("In-Reply-To", root), ("References", root)]
 

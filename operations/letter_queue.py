@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from extensions import db
 from models import EmailStatus, Mailing, MailingRecipient, MailingStatus, OutboundEmail, RecipientOutcome
+from operations import delivery_notes
+from operations.bulk import among
 from operations.mailing_start import BULK_PRIORITY
 
 LEASE = timedelta(seconds=80)
@@ -22,6 +24,8 @@ LEASE = timedelta(seconds=80)
 NO_CONNECTION = "no connection: "
 # One number for all workers on one PostgreSQL: who counts letters against a limit counts alone.
 RATE_LOCK = 4_801_733
+# One in so many of the letters that a limit allows is kept from mailings, so that an answer need not wait for a minute.
+RESERVED = 10
 
 emails: Any = OutboundEmail.__table__
 recipients: Any = MailingRecipient.__table__
@@ -38,28 +42,48 @@ def claim(*, worker: str, limit: int, rates: tuple[int, int] = (0, 0), now: date
 
     Letters of mailings come after all others, and of several mailings each gets its share.
     """
-    room, full = _room(rates, limit, now)
-    urgency = (emails.c.priority, emails.c.next_attempt_at, emails.c.id)
-    found = _due(emails.c.priority < BULK_PRIORITY, room, full, now, order=urgency)
-    running = list(db.session.scalars(sa.select(Mailing.id).where(Mailing.status == MailingStatus.SENDING)))
-    random.shuffle(running)
-    for number, mailing_id in enumerate(running):
-        share = -(-(room - len(found)) // (len(running) - number))
-        found += _due(emails.c.mailing_id == mailing_id, share, full, now)
-    ids = _within_domain_rate(found, rates[1], now)
+    used = _used_by_domain(now) if any(rates) else Counter[str]()
+    ids = _claim_urgent(limit, rates, used, now)
+    ids += _claim_of_mailings(limit - len(ids), tuple(rate - rate // RESERVED for rate in rates), used, now)
     if ids:
-        db.session.execute(
-            sa.update(OutboundEmail)
-            .where(OutboundEmail.id.in_(ids), OutboundEmail.status == EmailStatus.QUEUED)
+        connection = db.session.connection()
+        connection.execute(
+            sa.update(emails)
+            .where(among(connection, emails.c.id, ids), emails.c.status == EmailStatus.QUEUED)
             .values(status=EmailStatus.SENDING, claimed_by=worker, lease_until=now + LEASE,
-                    attempts=OutboundEmail.attempts + 1)
+                    attempts=emails.c.attempts + 1)
         )  # fmt: skip
     db.session.commit()
     return ids
 
 
+def _claim_urgent(limit: int, rates: tuple[int, ...], used: Counter[str], moment: datetime) -> list[int]:
+    """The ids of letters that belong to no mailing; counts them as used."""
+    urgency = (emails.c.priority, emails.c.next_attempt_at, emails.c.id)
+    room, full = _room(rates, limit, used)
+    return _within_domain_rate(
+        _due(emails.c.priority < BULK_PRIORITY, room, full, moment, order=urgency), rates[1], used
+    )
+
+
+def _claim_of_mailings(limit: int, rates: tuple[int, ...], used: Counter[str], moment: datetime) -> list[int]:
+    """The ids of letters of mailings, of each its share; counts them as used."""
+    room, full = _room(rates, limit, used)
+    running = list(db.session.scalars(sa.select(Mailing.id).where(Mailing.status == MailingStatus.SENDING)))
+    random.shuffle(running)
+    found: list[tuple[int, str]] = []
+    for number, mailing_id in enumerate(running):
+        share = -(-(room - len(found)) // (len(running) - number))
+        found += _due(emails.c.mailing_id == mailing_id, share, full, moment)
+    return _within_domain_rate(found, rates[1], used)
+
+
 def take_back(*, now: datetime) -> int:
-    """Queue again the letters whose worker has not been heard of in time; returns how many."""
+    """Queue again the letters whose worker has not been heard of in time; returns how many.
+
+    Those of which it is noted that they were sent, are sent.
+    """
+    delivery_notes.settle_left(now=now)
     lapsed = list(
         db.session.scalars(
             sa.select(OutboundEmail.id)
@@ -147,32 +171,27 @@ def _only_read() -> None:
         db.session.connection(execution_options={"reads_only": True})
 
 
-def _room(rates: tuple[int, int], limit: int, moment: datetime) -> tuple[int, set[str]]:
+def _room(rates: tuple[int, ...], limit: int, used: Counter[str]) -> tuple[int, set[str]]:
     """How many letters may be claimed now, and the domains that may get none, under the limits per minute."""
-    if not any(rates):
-        return limit, set()
-    if db.session.get_bind().dialect.name == "postgresql":
-        db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(RATE_LOCK)))
-    used = _used_by_domain(moment)
     room = min(limit, max(0, rates[0] - used.total())) if rates[0] else limit
     return room, {domain for domain, count in used.items() if rates[1] and count >= rates[1]}
 
 
 def _used_by_domain(moment: datetime) -> Counter[str]:
-    """Letters of the last minute, and those being sent, per domain."""
+    """Letters of the last minute, and those being sent, per domain; who counts them counts alone."""
+    if db.session.get_bind().dialect.name == "postgresql":
+        db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(RATE_LOCK)))
     recent = (emails.c.sent_at > moment - timedelta(minutes=1)) | (emails.c.status == EmailStatus.SENDING)
     rows = db.session.execute(sa.select(emails.c.domain, sa.func.count()).where(recent).group_by(emails.c.domain))
     return Counter(dict(rows.all()))
 
 
-def _within_domain_rate(found: list[tuple[int, str]], rate: int, moment: datetime) -> list[int]:
-    if not rate:
-        return [number for number, _domain in found]
-    used = _used_by_domain(moment)
+def _within_domain_rate(found: list[tuple[int, str]], rate: int, used: Counter[str]) -> list[int]:
+    """The ids of those that the limit of their domain allows; counts them as used."""
     ids = []
     for number, domain in found:
-        used[domain] += 1
-        if used[domain] <= rate:
+        if not rate or used[domain] < rate:
+            used[domain] += 1
             ids.append(number)
     return ids
 

@@ -5,8 +5,6 @@ All in one transaction, so that a process that is killed in the middle has done 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -21,21 +19,13 @@ from models import (
     MailingRecipient,
     MailingStatus,
     OutboundEmail,
-    Project,
     RecipientOutcome,
     Ticket,
-    TicketMessage,
-    TicketStatus,
 )
-from operations import audit, bulk, letters, mailing_plan, violations
-from operations.macros import Addressee, Subject, Text
-from operations.mailing_plan import CLIENT_COLUMNS, WITHOUT_LETTER
+from operations import audit, letters, mailing_plan, mailing_tickets, violations
+from operations.mailing_plan import WITHOUT_LETTER
 
-CHUNK = 5_000
 BULK_PRIORITY = 50
-
-tickets: Any = Ticket.__table__
-messages: Any = TicketMessage.__table__
 
 
 def due(*, now: datetime) -> list[int]:
@@ -64,7 +54,7 @@ def start(*, mailing_id: int, now: datetime) -> int | None:
     mailing.status, mailing.started_at = MailingStatus.SENDING, now
     db.session.flush()
     _leave_out_who_changed(mailing)
-    count = _open_tickets(mailing, now)
+    count = mailing_tickets.open_all(mailing, now)
     with audit.acting(audit.actor_of(mailing.staff)):
         audit.record_many(
             "create",
@@ -87,11 +77,6 @@ def put_off(*, mailing_id: int, until: datetime) -> None:
         .where(Mailing.id == mailing_id, Mailing.status == MailingStatus.SCHEDULED)
         .values(starts_at=until, row_version=Mailing.row_version + 1)
     )
-
-
-def new_reference() -> str:
-    """What a ticket is called in letters: 16 digits and letters that nobody can guess."""
-    return os.urandom(8).hex().upper()
 
 
 def _set_all(mailing: Mailing, having: RecipientOutcome, **values: Any) -> None:
@@ -127,67 +112,6 @@ def _skip(mailing: Mailing, reason: str, condition: sa.ColumnElement[bool], *, a
         .where(MailingRecipient.id.in_(ids))
         .values(outcome=RecipientOutcome.SKIPPED, reason=reason)
     )
-
-
-def _open_tickets(mailing: Mailing, now: datetime) -> int:
-    """Insert a ticket and its message for every recipient who gets the message."""
-    subjects = {code: Subject(subject) for code, subject in mailing.subject.items()}
-    texts = {code: Text(text) for code, text in mailing.text.items()}
-    of_all_tickets, of_all_messages = _of_all_tickets(mailing, now), _of_all_messages(mailing, now)
-    staff_name, panel_url = mailing.staff.shown_name, mailing_plan.panel_url()
-    connection = db.session.connection()
-    count = 0
-    for chunk in _recipients(mailing):
-        ids = bulk.reserve_ids(connection, tickets, len(chunk))
-        opened, written = [], []
-        for ticket_id, row in zip(ids, chunk, strict=True):
-            to = Addressee._make((*row[1:], str(row[0]), staff_name, panel_url))
-            subject, text = subjects[to.language].for_(to), texts[to.language].for_(to)
-            opened.append((ticket_id, to.client_id, subject, new_reference(), *of_all_tickets.values()))
-            written.append((ticket_id, to.client_id, text, *of_all_messages.values()))
-        bulk.insert(connection, tickets, ("id", "client_id", "subject", "reference", *of_all_tickets), opened)
-        bulk.insert(connection, messages, ("ticket_id", "client_id", "text", *of_all_messages), written)
-        count += len(chunk)
-    return count
-
-
-def _of_all_tickets(mailing: Mailing, now: datetime) -> dict[str, Any]:
-    # Where no answer is accepted nobody waits for one.
-    status = TicketStatus.CLOSED if mailing.forbid_replies else TicketStatus.WAITING_CLIENT
-    return {
-        "category_id": mailing.category_id,
-        "status": status,
-        "replies_allowed": not mailing.forbid_replies,
-        "move_to_sender": mailing.move_to_sender,
-        "mailing_id": mailing.id,
-        "sender_id": mailing.staff_id,
-        "created_at": now,
-        "updated_at": now,
-        "row_version": 1,
-    }
-
-
-def _of_all_messages(mailing: Mailing, now: datetime) -> dict[str, Any]:
-    return {"staff_id": mailing.staff_id, "is_internal": False, "created_at": now}
-
-
-def _recipients(mailing: Mailing) -> Iterator[list[Any]]:
-    """The recipients who get the message, by client id, in chunks of (language, *CLIENT_COLUMNS)."""
-    last = 0
-    statement = (
-        sa.select(MailingRecipient.language, *CLIENT_COLUMNS)
-        .join(Client, Client.id == MailingRecipient.client_id)
-        .join(Project, Project.id == Client.project_id)
-        .where(
-            MailingRecipient.mailing_id == mailing.id,
-            (MailingRecipient.outcome == RecipientOutcome.QUEUED) | MailingRecipient.reason.in_(WITHOUT_LETTER),
-        )
-        .order_by(MailingRecipient.client_id)
-        .limit(CHUNK)
-    )
-    while rows := db.session.execute(statement.where(MailingRecipient.client_id > last)).all():
-        yield list(rows)
-        last = rows[-1][1]
 
 
 def _queue_letters(mailing: Mailing, now: datetime) -> None:

@@ -26,7 +26,7 @@ from models import (
     Service,
     Staff,
 )
-from operations import attachments, audit, features, mailing_plan, violations
+from operations import attachments, audit, features, mailing_pausing, mailing_plan, violations
 from operations.attachments import StoredFile
 from operations.errors import OperationRefused
 from operations.mailing_plan import WITHOUT_LETTER, Draft
@@ -178,6 +178,8 @@ def pause(mailing: Mailing) -> None:
 def resume(mailing: Mailing) -> None:
     """Go on with a paused mailing."""
     _change(mailing, (MailingStatus.PAUSED,), MailingStatus.SENDING)
+    mailing_pausing.forget(mailing)
+    db.session.flush()
 
 
 def cancel(mailing: Mailing, *, now: datetime) -> None:

@@ -177,15 +177,15 @@ def _folded(value: str) -> str:
 
 
 def _encoded_words(value: str) -> list[str]:
-    words, piece = [], b""
-    for character in value:
-        encoded = character.encode("utf-8", "replace")
-        if len(piece) + len(encoded) > ENCODED_WORD_BYTES:
-            words.append(piece)
-            piece = b""
-        piece += encoded
-    words.append(piece)
-    return [f"=?utf-8?b?{base64.b64encode(word).decode()}?=" for word in words]
+    words, rest = [], value.encode("utf-8", "replace")
+    while len(rest) > ENCODED_WORD_BYTES:
+        end = ENCODED_WORD_BYTES
+        # Not within a character: those bytes that follow its first one begin with the bits 10.
+        while rest[end] & 0xC0 == 0x80:
+            end -= 1
+        words.append(rest[:end])
+        rest = rest[end:]
+    return [f"=?utf-8?b?{base64.b64encode(word).decode()}?=" for word in (*words, rest)]
 
 
 def _file_name(name: str) -> str:

@@ -75,6 +75,7 @@ KINDS: dict[str, Kind] = {
         Kind("penalty_days", _l("Days until penalty points fade"), _l("Holds for points given from now on."), 180, 1, 3650),
         Kind("breaker_clients", _l("Most clients stopped at once"), _l("When the deadlines of more clients than this pass at the same time, nothing is stopped until staff have looked at the list and confirmed it."), 20, 1, 1_000_000),
         Kind("breaker_percent", _l("Most clients stopped at once, in per cent"), _l("The same for a part of all clients, from five clients on. 100: the number alone decides."), 5, 1, 100),
+        Kind("mailing_failures", _l("Failed letters in a row that pause a mailing"), _l("When so many letters of a mailing in a row were refused for good, it pauses by itself and its sender gets a letter; 0: never."), 50, 0, 100_000),
         Kind("impersonation_minutes", _l("Minutes in a client's panel"), _l("After so long a stay in a client's panel ends by itself."), 60, 1, 720),
         Switch("impersonation_enabled", _l("Logging in as a client"), _l("Switched off, nobody can, and whoever is in a client's panel is out at the next click."), True),
         Switch("impersonation_reason", _l("Ask for a reason before the panel opens"), _l("The client reads it in the own history of logins. Switched off, it is asked for when changes are to be allowed."), False),

@@ -23,7 +23,7 @@ from models import (
 from operations import attachments, audit, ticket_letters, violations
 from operations.attachments import StoredFile
 from operations.errors import OperationRefused
-from operations.mailing_start import new_reference
+from operations.mailing_tickets import new_reference
 
 LONGEST_SUBJECT = 200
 LONGEST_TEXT = 100_000

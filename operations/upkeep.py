@@ -12,6 +12,9 @@ from models import Erasure
 # So many rows of an index are looked at: enough to tell what is rare, and done in milliseconds.
 LOOKED_AT = 1_000
 PAGES_AT_ONCE = 500
+# A mailing to fewer does not change what is known of its tables.
+MANY = 1_000
+OF_MAILINGS = ("mailing_recipients", "tickets", "ticket_messages", "outbound_emails")
 
 
 def keep_statistics() -> None:
@@ -78,3 +81,15 @@ def _merge(search: str) -> None:
         if changed < 2:
             return
         pages = PAGES_AT_ONCE
+
+
+def look_at_mailings(count: int) -> None:
+    """Tell PostgreSQL what the tables of mailings hold, where a mailing to `count` clients has just been written.
+
+    By itself it would do so within minutes; until then it takes the mailing for a few rows, and reads all of them where
+    it should look one up. Commits.
+    """
+    if count < MANY or db.engine.dialect.name != "postgresql":
+        return
+    db.session.connection().exec_driver_sql(f"ANALYZE {', '.join(OF_MAILINGS)}")
+    db.session.commit()

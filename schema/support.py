@@ -83,7 +83,8 @@ class ResponseTemplate(Versioned, Model):
 class Mailing(Versioned, Model):
     """One message to many. `subject` and `text` are per language; `idempotency_key` is that of its form.
 
-    It waits until `starts_at`; until then it can be called back.
+    It waits until `starts_at`; until then it can be called back. `failures_in_a_row`: how many of its letters failed
+    for good since the last one that was taken; `pause_reason`: the server's last answer, where they made it pause.
     """
 
     __tablename__ = "mailings"
@@ -109,6 +110,8 @@ class Mailing(Versioned, Model):
     recipients_count: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
     filter_description: Mapped[str] = long_text()
     idempotency_key: Mapped[str | None] = mapped_column(String(80), unique=True)
+    failures_in_a_row: Mapped[int] = mapped_column(sa.Integer, nullable=False, default=0, server_default="0")
+    pause_reason: Mapped[str] = long_text()
 
     category: Mapped[TicketCategory] = relationship()
     staff: Mapped[Staff] = relationship()
@@ -282,6 +285,17 @@ class OutboundEmail(Model):
 TO_REMIND = sa.text("remind_at IS NOT NULL")
 HELD = sa.text("held_at IS NOT NULL")
 LIMIT_DUE = sa.text("limit_crossed_at IS NOT NULL AND limit_executed_at IS NULL")
+
+
+class DeliveryNote(Model):
+    """A letter that the mail server has taken; it is there until the letter itself says so (operations/delivery_notes.py).
+
+    One is written for each letter, so there is nothing in it that would make that slower: no reference is checked.
+    """
+
+    __tablename__ = "delivery_notes"
+    letter_id: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    sent_at: Mapped[datetime] = moment()
 
 
 class Violation(Versioned, Model):

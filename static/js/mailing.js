@@ -97,6 +97,26 @@ function startMacros(form) {
   }
 }
 
+// ---- ready texts of the chosen category ----
+
+function startReadyTexts(form) {
+  const [select, category] = [form.querySelector("#response_template"), form.elements.category];
+  if (!select || !category) return;
+  const [nothing, ...all] = select.options;
+  all.sort((one, other) => one.text.localeCompare(other.text));
+
+  function narrow() {
+    const fitting = all.filter(({ dataset }) => !category.value || !dataset.categories || dataset.categories.split(" ").includes(category.value));
+    const chosen = select.value;
+    select.replaceChildren(nothing, ...fitting);
+    select.value = fitting.some((option) => option.value === chosen) ? chosen : "";
+    select.closest(".ready-texts").hidden = !fitting.length;
+  }
+
+  category.addEventListener("change", narrow);
+  narrow();
+}
+
 // ---- the preview, without losing the place on the page ----
 
 async function preview(form, button) {
@@ -154,6 +174,7 @@ const form = document.querySelector("form.compose");
 if (form) {
   startTabs(form.querySelector("[data-language-tabs]"));
   startMacros(form);
+  startReadyTexts(form);
   startPreview(form);
 }
 const section = document.querySelector("[data-progress-url]");

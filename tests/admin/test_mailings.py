@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from extensions import Clock, db, now
-from models import Client, Mailing, MailingRecipient, Staff, Ticket
+from models import Client, Mailing, MailingRecipient, Staff, Ticket, TicketCategory
 from operations import letters
 from tests import factories as make
 from tests.cast import Cast, Desk
@@ -234,6 +234,21 @@ def test_a_ready_text_fills_the_languages_it_is_there_in(app: Flask, owner: Desk
     assert page.one("input", name="subject_ru")["value"] == "Работы"
     assert page.one("textarea", name="text_ru").text == "Уважаемый %client_person%"
     assert page.one("input", name="subject_en")["value"] == "Hello %client_person%"
+
+
+def test_ready_texts_of_the_chosen_category_come_first(app: Flask, owner: Desk, compose: str) -> None:
+    with make.scene(app):
+        one, other = db.session.scalars(sa.select(TicketCategory).order_by(TicketCategory.id).limit(2))
+        ids = one.id, other.id
+        make.template("Invoice sent", category=one)
+        make.template("Outage", category=other)
+        make.template("Thanks", category=None)
+    page = previewed(owner, compose, category=str(ids[0]))
+    select = page.one("select", name="response_template")
+    assert [node.text for node in select.one("optgroup").all("option")] == ["Outage"]
+    names = [node.text for node in select.all("option")]
+    assert names.index("Invoice sent") < names.index("Thanks") < names.index("Outage")
+    assert select.first("option", value=select.all("option")[names.index("Thanks")]["value"])["data-categories"] == ""
 
 
 # What is refused

@@ -21,8 +21,18 @@ import sqlalchemy as sa
 from flask import Flask
 
 from extensions import db, now
-from models import Client, EmailStatus, Heartbeat, Mailing, MailingStatus, OutboundEmail, Ticket, TicketMessage
-from operations import mailings
+from models import (
+    Client,
+    EmailStatus,
+    Heartbeat,
+    Mailing,
+    MailingStatus,
+    OutboundEmail,
+    Project,
+    Ticket,
+    TicketMessage,
+)
+from operations import letters, mailings
 from tests.cast import log_in
 from tests.conftest import ROOT
 from tests.support import mailings as cast
@@ -325,6 +335,28 @@ def test_four_workers_with_a_slow_server_never_share_a_letter(smtp: MailServer, 
     assert len(copies(smtp)) == size
     assert set(copies(smtp).values()) == {1}
     assert db.session.scalar(sa.select(sa.func.max(OutboundEmail.attempts))) == 1
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("rate", "delay"), [("60", 0.0), ("0", 1.0)], ids=["a limit of one a second", "a slow server"])
+def test_an_answer_leaves_within_ten_seconds_while_ten_thousand_letters_wait(
+    smtp: MailServer, start_worker: Start, environ: dict[str, str], rate: str, delay: float
+) -> None:
+    confirm(10_000)
+    environ["MAIL_RATE"], smtp.delay = rate, delay
+    start_worker()
+    smtp.wait_for(5, seconds=60)
+    letters.queue(
+        template="mailing_test", to="waiting@client.example", language="en", project=people.first(Project),
+        context={"subject": "An answer", "text": "Hello", "recipient": "Anna"}, now=now(),
+    )  # fmt: skip
+    db.session.commit()
+    begun = time.monotonic()
+    while not smtp.to("waiting@client.example"):
+        assert time.monotonic() - begun < 10
+        time.sleep(0.05)
+    assert len(smtp.letters) < 10_000
 
 
 @pytest.mark.long

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 import jobs
 from extensions import db
 from tests import factories as make
+from tests.support import mailings
 
 KNOWN = sa.text("SELECT count(*) FROM sqlite_stat1 WHERE tbl = 'clients'")
 EXISTS = sa.text("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'")
@@ -29,6 +30,16 @@ def test_sqlite_is_told_what_its_tables_hold(session: Any) -> None:
         db.session.execute(sa.text("SELECT stat FROM sqlite_stat1 WHERE tbl = 'clients'")).first()[0].split()
     )
     assert rows == "2"
+
+
+@pytest.mark.engine("postgresql")
+def test_postgresql_is_told_of_a_mailing_to_many(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs.upkeep, "MANY", 5)
+    mailing = mailings.confirm(mailings.clients(5))
+    jobs.start_mailings()
+    known = sa.text("SELECT most_common_vals::text FROM pg_stats WHERE tablename = :table AND attname = 'mailing_id'")
+    for table in ("mailing_recipients", "outbound_emails"):
+        assert db.session.scalar(known, {"table": table}) == f"{{{mailing.id}}}"
 
 
 @pytest.mark.engine("postgresql")

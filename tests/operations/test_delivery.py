@@ -14,8 +14,8 @@ from flask import Flask
 
 import jobs
 from extensions import Clock, db, now
-from models import Client, EmailStatus, Mailing, MailingRecipient, OutboundEmail, Project, Ticket
-from operations import attachments, delivery, letter_queue, letters, mailings, unsubscribing
+from models import Client, DeliveryNote, EmailStatus, Mailing, MailingRecipient, OutboundEmail, Project, Ticket
+from operations import attachments, delivery, delivery_notes, letter_queue, letters, mailings, unsubscribing
 from operations.errors import OperationRefused
 from tests.support import mailings as cast
 from tests.support import people
@@ -424,7 +424,64 @@ def _app() -> Flask:
     return current_app._get_current_object()  # type: ignore[attr-defined]
 
 
+def test_what_is_noted_as_sent_is_sent_though_its_worker_died_before_it_said_so(
+    smtp: Any, postman: delivery.Postman, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    mailing = cast.confirm(cast.clients(3))
+    jobs.start_mailings()
+    # As if it had been killed: neither settled nor put back.
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery_notes, "settle", lambda letters: None)
+        assert postman.deliver() == 3
+    assert mailings.progress(mailing)["queued"] == 3
+    noted = sa.select(sa.func.count()).select_from(DeliveryNote)
+    assert db.session.scalar(noted) == 3
+    jobs.take_back_letters()
+    assert mailings.progress(mailing)["queued"] == 3, "its lease is not over"
+    clock.move(seconds=delivery.LEASE.total_seconds() + 1)
+    jobs.take_back_letters()
+    figures = mailings.progress(mailing)
+    assert (figures["sent"], figures["status"]) == (3, "sent")
+    assert [(letter.status.value, letter.attempts) for letter in cast.letters_of(mailing)] == [("sent", 1)] * 3
+    assert db.session.scalar(noted) == 0
+    cast.work()
+    assert len(smtp.letters) == 3
+
+
+def test_a_letter_is_noted_before_the_next_one_is_handed_over(smtp: Any) -> None:
+    cast.confirm(cast.clients(5))
+    app, noted = _app(), []
+
+    def look(_letter: object) -> None:
+        with app.app_context():
+            sent = db.session.scalar(sa.select(sa.func.count(OutboundEmail.id)).where(OutboundEmail.status == "sent"))
+            noted.append(sent + db.session.scalar(sa.select(sa.func.count()).select_from(DeliveryNote)))
+
+    smtp.on_letter = look
+    cast.work()
+    assert noted == [0, 1, 2, 3, 4]
+
+
 # Limits
+
+
+def test_of_what_a_limit_allows_mailings_leave_some_to_the_others(
+    make_app: Callable[..., Flask], smtp: Any, clock: Clock
+) -> None:
+    """So an answer leaves at once, and not when the minute that a mailing has used up is over."""
+    cast.confirm(cast.clients(30))
+    clock.set(now())
+    with make_app(MAIL_RATE="20", MAIL_RATE_PER_DOMAIN="20").app_context():
+        cast.work()
+        cast.work()
+        assert len(smtp.letters) == 18
+        queued(3)
+        cast.work()
+        assert len(smtp.letters) == 20
+        assert [letter.recipients[0] for letter in smtp.letters[-2:]] == [
+            "one-1@client.example",
+            "one-2@client.example",
+        ]
 
 
 def test_no_more_letters_leave_in_a_minute_than_are_allowed(

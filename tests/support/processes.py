@@ -56,6 +56,12 @@ class Web:
             else:
                 return
 
+    @property
+    def pid(self) -> int:
+        """The process that the others are children of."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL for all its processes at once."""
         if self._process is not None:
