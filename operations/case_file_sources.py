@@ -155,8 +155,9 @@ def _asked_events(question: Question) -> Condition | None:
         if "edit" in question.kinds:
             seen = [name for name in EDITED if question.may(f"{name}.view")]
             told = sa.and_(module.in_(TOLD_THEMSELVES), action == "create")
-            is_note = sa.and_(module == "clients", action == "create", json_sql.has_key(AuditEvent.after, "text"))
-            rest = (~told, ~is_note, ~is_login, ~is_login_as, action != "forced_end")
+            is_note = sa.and_(module == "clients", action == "note_add")
+            is_message = sa.and_(module == "tickets", action.in_(("reply", "note")))
+            rest = (~told, ~is_note, ~is_message, ~is_login, ~is_login_as, action != "forced_end")
             parts.append(sa.and_(module.in_(seen), *rest))
     return sa.or_(*parts) if parts else None
 
