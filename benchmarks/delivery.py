@@ -60,7 +60,6 @@ class Figures:
     engine: str
     letters: int
     workers: int
-    connections: int
     size: int = 0
     early: float = 0.0
     most: float = 0.0
@@ -97,7 +96,7 @@ class Sink:
 
 
 def measure(engine: str, given: argparse.Namespace, store: Store) -> Figures:
-    figures = Figures(engine, given.letters, given.workers, given.connections)
+    figures = Figures(engine, given.letters, given.workers)
     with (
         store.copied(store.filled(engine, clients=CLIENTS, seed=1), engine) as filled,
         _sink() as sink,
@@ -123,7 +122,7 @@ def _ours(filled: Filled, sink: Sink, figures: Figures) -> float:
     """A mailing through real workers; from the first letter to the moment when the last one is noted."""
     environ = {
         "DATABASE_URL": filled.url, "DATA_DIR": str(filled.data_dir), "TESTING": "",
-        "SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "MAIL_CONNECTIONS": str(figures.connections),
+        "SMTP_URL": f"smtp://127.0.0.1:{sink.port}",
     }  # fmt: skip
     mailing = int(run("-m", "benchmarks.delivery", "--prepare", str(figures.letters), environ=environ).splitlines()[-1])
     command = [sys.executable, "-m", "flask", "--app", "app", "worker"]
@@ -189,10 +188,10 @@ def prepare(letters: int) -> int:
 
 def _bare(sink: Sink, figures: Figures) -> float:
     """Bare smtplib over as many connections, a process for each; from the first letter to the last."""
-    connections = figures.workers * figures.connections
-    share = str(figures.letters // connections)
+    # A worker has one connection.
+    share = str(figures.letters // figures.workers)
     command = [sys.executable, "-m", "benchmarks.delivery", "--bare", str(sink.port), share, str(figures.size)]
-    processes = [subprocess.Popen([*command, str(number)], cwd=ROOT) for number in range(connections)]
+    processes = [subprocess.Popen([*command, str(number)], cwd=ROOT) for number in range(figures.workers)]
     for process in processes:
         if process.wait():
             raise Failed("smtplib has failed")
@@ -254,13 +253,13 @@ def _database_beside(filled: Filled) -> Iterator[str]:
 
 def report(figures: list[Figures]) -> str:
     titles = (
-        "database", "letters", "bytes each", "workers x connections", "Clientdesk, letters/s", "bare smtplib",
+        "database", "letters", "bytes each", "workers", "Clientdesk, letters/s", "bare smtplib",
         "django-post_office, 2 processes", "Clientdesk / smtplib", "Clientdesk / post_office",
         f"a worker's memory after {EARLY:,} letters, MB", "at most, MB",
     )  # fmt: skip
     lines = [f"| {' | '.join(titles)} |", f"| --- {'| ---: ' * (len(titles) - 1)}|"]
     for each in figures:
-        cells = [each.engine, f"{each.letters:,}", f"{each.size:,}", f"{each.workers} x {each.connections}"]
+        cells = [each.engine, f"{each.letters:,}", f"{each.size:,}", str(each.workers)]
         cells += [_shown(each.median(name), ",.0f") for name in ("ours", "bare", "peer")]
         cells += [_shown(each.ratio(name), ".2f") for name in ("bare", "peer")]
         lines.append(f"| {' | '.join([*cells, f'{each.early:.0f}', f'{each.most:.0f}'])} |")
@@ -277,7 +276,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.delivery", description=__doc__)
     parser.add_argument("--letters", type=int, default=LETTERS, help=f"for each, {LETTERS:,} by default")
     parser.add_argument("--workers", type=int, default=2, help="worker processes")
-    parser.add_argument("--connections", type=int, default=1, help="connections of each")
     parser.add_argument("--database", choices=ENGINES, action="append", help="both, where none is named")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--no-peers", action="store_true", help="leave out django-post_office")
