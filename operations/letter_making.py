@@ -77,7 +77,6 @@ class Sort:
     envelope: mime.Envelope
     frame: letters.Frame
     is_news: bool
-    replies_allowed: bool
 
 
 def load(ids: Iterable[int]) -> list[Claimed]:
@@ -165,7 +164,7 @@ class Desk:
         }
         return sort.envelope.sender, sort.envelope.letter(
             to=letter.address,
-            subject=f"{letter.subject} [#{letter.reference}]" if sort.replies_allowed else letter.subject,
+            subject=letter.subject,
             message_id=letter.message_id,
             date=now(),
             text=sort.frame.text(**values),
@@ -201,7 +200,6 @@ class Desk:
                 is_news=mailing.category.is_news,
             ),
             is_news=mailing.category.is_news,
-            replies_allowed=not mailing.forbid_replies,
         )
 
     def _files_of(self, mailing: Mailing) -> list[mime.File]:

@@ -274,10 +274,13 @@ def test_the_settings_of_letters_are_chosen_and_kept(app: Flask, cast: Cast, own
     assert kept["inbound_plus_addresses"] is True
     with app.app_context():
         from models import OutboundEmail
-        from operations import letter_making
+        from operations import letter_making, letters
 
         ticket = db.session.get_one(Ticket, cast.a.records["tickets"])
         sent = make.letter(ticket.client, ticket=ticket, project=ticket.client.project)
         [claimed] = letter_making.load([sent.id])
-        assert dict(letter_making._thread(claimed))["Reply-To"] == f"desk+{ticket.reference}@provider.example"
+        assert (
+            dict(letter_making._thread(claimed, letters.host()))["Reply-To"]
+            == f"desk+{ticket.reference}@provider.example"
+        )
         assert db.session.get_one(OutboundEmail, sent.id)

@@ -386,3 +386,31 @@ def test_who_shares_an_address_gets_a_letter_of_his_own_with_his_own_data(
         got.setdefault(letter.recipients[0], []).append(int(named))
     assert {address: sorted(names) for address, names in got.items()} == expected
     assert db.session.scalar(sa.select(sa.func.count(Ticket.id))) == size
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_four_workers_keep_the_limit_of_a_domain_and_hold_up_no_other(
+    smtp: MailServer, start_worker: Start, environ: dict[str, str]
+) -> None:
+    """Sixty a minute to one domain: in no minute more of them; those to another domain are through at once."""
+    environ["MAIL_RATE_PER_DOMAIN"] = "60"
+    arrived: dict[str, list[float]] = {"large.example": [], "small.example": []}
+    smtp.on_letter = lambda letter: arrived[letter.recipients[0].rpartition("@")[2]].append(time.monotonic())
+    ids = cast.clients(130)
+    for number in ids:
+        domain = "small.example" if number in ids[:30] else "large.example"
+        db.session.get_one(Client, number).email = f"client{number}@{domain}"
+    db.session.commit()
+    number = cast.confirm(ids).id
+    db.session.rollback()
+    for _ in range(4):
+        start_worker()
+    wait_until(lambda: len(arrived["small.example"]) == 30, seconds=60)
+    assert len(arrived["large.example"]) < 100, "the others need not wait for these"
+    wait_until(is_sent(number), seconds=150)
+    times = sorted(arrived["large.example"])
+    assert len(times) == 100
+    busiest = max(sum(1 for other in times if 0 <= other - at < 59) for at in times)
+    assert busiest <= 60
+    assert set(copies(smtp).values()) == {1}
