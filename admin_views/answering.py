@@ -14,7 +14,7 @@ from flask_login import current_user
 from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import CombinedMultiDict
 
-from admin_views import cells, client_badges, violation_pages
+from admin_views import cells, client_badges, ready_texts, violation_pages
 from admin_views.base import needs
 from config import LANGUAGES
 from extensions import db, now
@@ -200,12 +200,8 @@ class Answering:
 
     def _auto_fill(self) -> None:
         """Put a ready answer, in the client's language and with its values, behind what is written."""
-        try:
-            chosen = db.session.get(ResponseTemplate, filters.whole_number(request.form.get("response_template", "")))
-        except ValueError:
-            chosen = None
+        chosen = ready_texts.chosen()
         if chosen is None:
-            flash(_("Choose a ready text first."), "warning")
             return
         self.form.text.data = "\n\n".join(filter(None, [self.form.text.data, self._filled(chosen)]))
 

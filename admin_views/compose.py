@@ -15,7 +15,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.datastructures import CombinedMultiDict
 
-from admin_views import cells
+from admin_views import cells, ready_texts
 from admin_views.base import needs
 from config import LANGUAGES
 from extensions import db, now
@@ -170,12 +170,8 @@ class Composing:
 
     def _auto_fill(self) -> None:
         """Put a ready answer into the languages it is there in."""
-        try:
-            chosen = db.session.get(ResponseTemplate, filters.whole_number(request.form.get("response_template", "")))
-        except ValueError:
-            chosen = None
+        chosen = ready_texts.chosen()
         if chosen is None:
-            flash(_("Choose a ready text first."), "warning")
             return
         for row in db.session.scalars(sa.select(ResponseTemplate).where(ResponseTemplate.name == chosen.name)):
             self.form[f"subject_{row.language}"].data = row.subject
