@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -359,9 +358,18 @@ def _at_once() -> datetime:
 
 
 def _stop_on_signals(scheduler: BlockingScheduler, worker: Worker) -> None:
-    def stop(*_: Any) -> None:
-        worker.stopping.set()
+    """Have a signal end the scheduler, from a thread of its own.
+
+    The signal may come while the main thread holds a lock of the scheduler or of its executor, which to stop them
+    takes as well: the handler itself would wait for ever.
+    """
+
+    def stop_when_asked() -> None:
+        worker.stopping.wait()
+        while not scheduler.running:
+            time.sleep(0.05)
         scheduler.shutdown(wait=False)
 
+    threading.Thread(target=stop_when_asked, name="stop", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        signal.signal(number, lambda *_: worker.stopping.set())

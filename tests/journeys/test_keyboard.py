@@ -131,7 +131,9 @@ def test_the_search_suggests_while_one_types(cast: Cast, at_work: Page, live_ser
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{live_server.url}/admin/clients/details/?id={cast.b.id}")
+    page.wait_for_load_state()  # The keys are those of its scripts.
     page.keyboard.press("/")
+    expect(field).to_be_focused()
     page.keyboard.type("nothing of that")
     expect(page.locator(".search-list")).to_have_text("Nothing found")
     page.keyboard.press("Enter")
