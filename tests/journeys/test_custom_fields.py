@@ -84,6 +84,8 @@ ASKED = {
     "The upper half": (f"{PREFIX}budget_from=50000",),
     "Begins with 1": (f"{PREFIX}about=others+1",),
 }
+# What is asked instead of the group: very many hits of a part of a text are measured beside those of the search.
+BUILT_IN = {"Begins with 1": "search=Client+1"}
 
 
 def _fill() -> Person:
@@ -152,11 +154,17 @@ def test_of_a_hundred_thousand_clients_the_list_by_a_custom_field_takes_at_most_
         ids = dict(db.session.execute(sa.select(ClientGroup.name, ClientGroup.id)).all())
     told = []
     for name, queries in ASKED.items():
+        built_in = BUILT_IN.get(name) or f"group={ids[name]}"
+        measured = []
         for order in ("", "&sort=name"):
-            named = {query: f"{query}{order}" for query in (f"group={ids[name]}", *queries)}
-            assert all(pages.row_ids(desk.page(f"/admin/clients/?{query}")) for query in named.values())
-            took = _seconds(desk, named)
-            limit = took[f"group={ids[name]}"]
+            named = {query: f"{query}{order}" for query in (built_in, *queries)}
+            shown = [pages.row_ids(desk.page(f"/admin/clients/?{query}")) for query in named.values()]
+            assert all(shown)
+            measured.append(_seconds(desk, named))
+        # Whether hits that stand together are found at once by walking is luck of the order: the slower one counts.
+        slowest = max(took[built_in] for took in measured)
+        for took in measured:
+            limit = slowest if name in BUILT_IN else took[built_in]
             told += [(name, query, round(each * 1000, 1), round(each / limit, 2)) for query, each in took.items()]
     with capsys.disabled():
         print("\n" + "\n".join(json.dumps(line, ensure_ascii=False) for line in told))
