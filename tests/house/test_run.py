@@ -53,6 +53,8 @@ def desk(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A shell has what it starts in the background ignore Ctrl-C, and the tests may have been started so.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     yield process, f"http://127.0.0.1:{port}"
     if process.poll() is None:
