@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -361,12 +362,18 @@ def at_once(app: Flask, *verbs: Callable[[], Any]) -> list[Any]:
 
 
 def race_of_reply(app: Flask, trials: int) -> dict[str, int]:
-    counts = {"answered": 0, "executed": 0}
+    """Let them meet so often; an answer is longer on its way to the lock, so the clock starts up to 30 ms later."""
+    counts, chance = {"answered": 0, "executed": 0}, random.Random(7)
+
+    def execute(number: int, later: float) -> None:
+        time.sleep(later)
+        violation_clock.execute(number, now=now())
+
     for _trial in range(trials):
-        owner = v.client_with_services(1)
+        owner, later = v.client_with_services(1), chance.uniform(0, 0.03)
         number = v.violation(owner)
         ticket_id, client_id = v.found(number).ticket_id, owner.id
-        at_once(app, lambda: reply(ticket_id, client_id), lambda: violation_clock.execute(number, now=now()))  # noqa: B023
+        at_once(app, lambda: reply(ticket_id, client_id), lambda: execute(number, later))  # noqa: B023
         v.work()
         outcome = v.found(number).status.value
         stopped = v.services_of(client_id) == [("suspended", "violation", number)]
@@ -387,7 +394,7 @@ def test_of_an_answer_and_the_deadline_one_comes_first(app: Flask) -> None:
 def test_of_an_answer_and_the_deadline_one_comes_first_five_hundred_times(app: Flask) -> None:
     counts = race_of_reply(app, 500)
     assert sum(counts.values()) == 500
-    assert counts["answered"], "the answer never came first"
+    assert all(counts.values()), counts
 
 
 @pytest.mark.parametrize("verb", ["extend", "resolve", "cancel"])
