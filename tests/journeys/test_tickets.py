@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from flask import Flask
 from playwright.sync_api import expect
 
 from tests.support import people
+from tests.support.browser import log_in_by_form
 
 pytestmark = pytest.mark.engine("sqlite")
 RIGHTS = ("tickets.view", "tickets.edit", "clients.view")
@@ -17,38 +17,12 @@ RIGHTS = ("tickets.view", "tickets.edit", "clients.view")
 SOON = 20_000
 
 
-@pytest.fixture
-def another(browser: Any, browser_problems: Any) -> Iterator[Any]:
-    """Makes pages of other people, each with a browser profile of his own."""
-    made: list[Any] = []
-
-    def make() -> Any:
-        context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(10_000)
-        browser_problems.watch(context)
-        made.append(context)
-        return context.new_page()
-
-    yield make
-    for context in made:
-        context.close()
-
-
-def log_in(page: Any, url: str, username: str) -> None:
-    page.goto(url)
-    page.fill("[name=username]", username)
-    page.fill("[name=password]", people.PASSWORD)
-    page.press("[name=password]", "Enter")
-    expect(page.locator("h1, .greeting").first).to_be_visible()
-    page.wait_for_url(lambda there: "login" not in there)
-
-
 def test_a_question_is_answered_once(app: Flask, live_server: Any, page: Any, another: Any) -> None:
     with app.app_context():
         people.client("anna")
         for username in ("olga", "pavel"):
             people.staff(username, *RIGHTS)
-    log_in(page, f"{live_server.url}/login", "anna")
+    log_in_by_form(page, f"{live_server.url}/login", "anna")
     page.goto(f"{live_server.url}/panel/tickets/")
     page.get_by_role("link", name="New question").click()
     page.fill("[name=subject]", "My server is gone")
@@ -58,7 +32,7 @@ def test_a_question_is_answered_once(app: Flask, live_server: Any, page: Any, an
 
     olga, pavel = another(), another()
     for one, name in ((olga, "olga"), (pavel, "pavel")):
-        log_in(one, f"{live_server.url}/admin/login", name)
+        log_in_by_form(one, f"{live_server.url}/admin/login", name)
         one.goto(f"{live_server.url}/admin/tickets/?status=waiting_staff")
         one.locator("tr[data-id]").get_by_role("link", name="My server is gone").click()
         expect(one.locator(".thread")).to_contain_text("Where is it?")

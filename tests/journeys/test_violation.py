@@ -5,7 +5,6 @@ One answers by e-mail, one in the panel, one not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -22,36 +21,12 @@ from tests import factories as make
 from tests.conftest import LiveServer
 from tests.support import people
 from tests.support import violations as v
+from tests.support.browser import log_in_by_form
 from tests.support.letters_in import Written, bring
 from tests.support.mail import Letter, MailServer
 
 pytestmark = pytest.mark.engine("sqlite")
 NAMES = ("anna", "boris", "clara")
-
-
-@pytest.fixture
-def another(browser: Any, browser_problems: Any) -> Iterator[Any]:
-    """Makes pages of other people, each with a browser profile of his own."""
-    made: list[Any] = []
-
-    def make_page() -> Any:
-        context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
-        context.set_default_timeout(10_000)
-        browser_problems.watch(context)
-        made.append(context)
-        return context.new_page()
-
-    yield make_page
-    for context in made:
-        context.close()
-
-
-def log_in(page: Any, url: str, username: str) -> None:
-    page.goto(url)
-    page.fill("[name=username]", username)
-    page.fill("[name=password]", people.PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(lambda there: "login" not in there)
 
 
 def work(app: Flask) -> None:
@@ -107,7 +82,7 @@ def test_two_answer_in_time_and_one_does_not(
         db.session.commit()
 
     # Staff choose the three and write to them.
-    log_in(page, f"{live_server.url}/admin/login", "olga")
+    log_in_by_form(page, f"{live_server.url}/admin/login", "olga")
     page.goto(f"{live_server.url}/admin/clients/")
     for number in ids.values():
         page.locator(f"tr[data-id='{number}'] input[type=checkbox]").check()
@@ -133,7 +108,7 @@ def test_two_answer_in_time_and_one_does_not(
     # One answers by e-mail, one in the panel.
     answer_by_mail(app, first)
     boris = another()
-    log_in(boris, f"{live_server.url}/login", "boris")
+    log_in_by_form(boris, f"{live_server.url}/login", "boris")
     boris.goto(f"{live_server.url}/panel/tickets/")
     boris.get_by_role("link", name="Spam from your server").click()
     expect(boris.locator("[data-violation=open]")).to_contain_text("boris.example")
@@ -153,7 +128,7 @@ def test_two_answer_in_time_and_one_does_not(
     assert states(app, ids["anna"]) == states(app, ids["boris"]) == running
     assert states(app, ids["clara"]) == [("suspended", "violation"), ("suspended", "unpaid")]
     clara = another()
-    log_in(clara, f"{live_server.url}/login", "clara")
+    log_in_by_form(clara, f"{live_server.url}/login", "clara")
     clara.goto(f"{live_server.url}/panel/services/")
     expect(clara.locator("main")).to_contain_text("There was no answer in time to what we wrote to you.")
     assert any("clara.example" in letter.text for letter in smtp.to("clara@client.example")[1:]), (
@@ -162,7 +137,7 @@ def test_two_answer_in_time_and_one_does_not(
 
     # Staff resolve it: exactly what was stopped runs again.
     olga = another()
-    log_in(olga, f"{live_server.url}/admin/login", "olga")
+    log_in_by_form(olga, f"{live_server.url}/admin/login", "olga")
     olga.goto(f"{live_server.url}/admin/violations/?status=executed")
     olga.locator("tr[data-id]").get_by_role("link").first.click()
     olga.goto(f"{live_server.url}/admin/violations/details/?id={violation_of(app, ids['clara'])}")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
-from tests.support import network
+from tests.support import network, people
 
 PROGRAM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -47,3 +47,12 @@ class Problems(list[str]):
         url = urlsplit(request.url)
         if url.scheme in {"http", "https", "ws", "wss"} and not network.is_here(url.hostname):
             self.append(f"asked another machine: {request.url}")
+
+
+def log_in_by_form(page: Page, url: str, username: str) -> None:
+    """Fill in the login at `url`, of staff or of clients, and wait until it has led on."""
+    page.goto(url)
+    page.fill("[name=username]", username)
+    page.fill("[name=password]", people.PASSWORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url(lambda there: "login" not in there)
