@@ -158,3 +158,16 @@ def test_forms_that_came_back_and_errors_hold_together_too(app: Flask, cast: Cas
         f"{url}: {problem}" for url, answer in answers.items() for problem in problems_of(pages.read(answer.text), url)
     ]
     assert not problems, "\n".join(problems)
+
+
+# A button of a page's head that is not the main one: on a telephone it shrinks to its icon where a main one stands beside it.
+SHRINKING = re.compile(
+    r'<(?:a|button|summary)[^>]*class="btn(?: btn-danger)?"[^>]*>(.*?)</(?:a|button|summary)>', re.DOTALL
+)
+
+
+def test_buttons_that_shrink_to_an_icon_have_words_that_can_be_hidden() -> None:
+    for path in sorted((ROOT / "templates" / "admin").rglob("*.html")):
+        head = path.read_text(encoding="utf-8").partition("{% block page_actions %}")[2].partition("{% endblock %}")[0]
+        for inside in SHRINKING.findall(head):
+            assert "icon(" not in inside or 'class="label"' in inside, f"{path.relative_to(ROOT)}: {inside}"
