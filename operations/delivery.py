@@ -11,8 +11,9 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from flask import current_app
@@ -28,7 +29,7 @@ log = logging.getLogger("clientdesk.mail")
 
 # A letter is not begun with less than this left of the lease, in seconds.
 LEASE_MARGIN = 10
-LARGEST_BATCH = 250
+LARGEST_BATCH = 500
 # After so many seconds what is left of a batch is put back: something more urgent may have come, or a pause.
 BATCH_SECONDS = 3
 # Pauses after failures that may pass, in minutes; after the last one is used up, the last again.
@@ -37,6 +38,14 @@ MOST_ATTEMPTS = 16
 # How long a worker leaves a server alone that it could not reach, or that refused the login, in seconds.
 UNREACHABLE_PAUSES = (2, 5, 10, 20, 30)
 LOGIN_PAUSE = 60
+
+
+class Made(NamedTuple):
+    """A letter as it goes out, or what is wrong with it."""
+
+    sender: str = ""
+    content: bytes = b""
+    wrong: Exception | None = None
 
 
 class Postman:
@@ -59,6 +68,9 @@ class Postman:
         self._batch = 5
         # Whether a mailing has paused by itself over a letter of this batch: the rest is put back.
         self._has_paused = False
+        # The letter after the one that is being sent, and as it is made.
+        self._next: Claimed | None = None
+        self._made: Made | None = None
         self._leave_alone_until = 0.0
         self._failures = 0
         # A worker that starts does not know what the one before it found.
@@ -150,6 +162,7 @@ class Postman:
     def _claim(self) -> bool:
         started = time.monotonic()
         ids = letter_queue.claim(worker=self.worker, limit=self._batch, rates=self._rates, now=now())
+        letter_queue.only_read()
         self._holding = {letter.id: letter for letter in letter_making.load(ids)}
         db.session.commit()
         self._leased_until = started + LEASE.total_seconds() - LEASE_MARGIN
@@ -158,12 +171,18 @@ class Postman:
     def _send_batch(self) -> int:
         """Send what is claimed, as long as it does not take too long; what is left is put back."""
         started, count, self._has_paused = time.monotonic(), 0, False
+        letters = list(self._holding.values())
         try:
-            for letter in list(self._holding.values()):
+            for number, letter in enumerate(letters):
                 if not self._may_go_on(started):
                     break
+                # The next one is offered only where it will be sent, if nothing happens.
+                self._next = letters[number + 1] if number + 1 < len(letters) else None
                 count += self._send(letter)
         finally:
+            self._made = self._next = None
+            if self._connection is not None:
+                self._connection.withdraw()
             self._batch = max(1, min(LARGEST_BATCH, count * 2))
             self._settle_sent()
             self._release()
@@ -176,14 +195,19 @@ class Postman:
         return in_time and connected and not self._has_paused and not self._stop()
 
     def _send(self, letter: Claimed) -> bool:
-        """Send one letter and note what became of it; whether the server has taken it."""
+        """Send one letter and note what became of it; whether the server has taken it.
+
+        While the server takes it, the next one is made; while it is noted, the server is told of the next one.
+        """
         assert self._connection is not None
+        made, self._made = self._made or self._make(letter), None
         try:
-            sender, content = self._making.make(letter)
-            if db.session().in_transaction():
-                # Nothing may be locked in the database while the server is talked to.
-                db.session.rollback()
-            self._connection.send(sender=sender, to=letter.address, letter=content)
+            if made.wrong is not None:
+                raise made.wrong  # noqa: TRY301 - told as if it were made only now
+            self._connection.hand_over(sender=made.sender, to=letter.address, letter=made.content)
+            if self._next is not None:
+                self._made = self._make(self._next)
+            self._connection.taken()
         except Skipped as skipped:
             self._note(letter, EmailStatus.SKIPPED, RecipientOutcome.SKIPPED, reason=skipped.reason)
         except smtp.LoginRefused as error:
@@ -200,9 +224,30 @@ class Postman:
             log.exception("letter %s cannot be made", letter.id)
             self._note(letter, EmailStatus.FAILED, RecipientOutcome.FAILED, error=f"cannot be made: {error}")
         else:
+            self._offer_next()
             self._note_sent(letter)
             return True
         return False
+
+    def _make(self, letter: Claimed) -> Made:
+        """Make a letter; what is wrong with it is told when it is its turn."""
+        try:
+            return Made(*self._making.make(letter))
+        except Exception as error:  # noqa: BLE001 - raised by `_send`
+            return Made(wrong=error)
+        finally:
+            if db.session().in_transaction():
+                # Nothing may be locked in the database while the server is talked to.
+                db.session.rollback()
+
+    def _offer_next(self) -> None:
+        """Tell the server of the next letter, if it could be made."""
+        assert self._connection is not None
+        if self._next is None or self._made is None or self._made.wrong is not None:
+            return
+        # A letter with a wrong address, or a connection that broke, shows when it is its turn.
+        with suppress(mime.BadLetter, smtp.Unreachable):
+            self._connection.offer(sender=self._made.sender, to=self._next.address, size=len(self._made.content))
 
     def _note_refused(self, letter: Claimed, error: smtp.Refused) -> None:
         if error.is_permanent:

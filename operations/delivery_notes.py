@@ -9,11 +9,14 @@ and for a worker that died in between by the sweep that takes back its letters.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 
 from extensions import db
@@ -24,8 +27,12 @@ log = logging.getLogger("clientdesk.mail")
 
 # How long to wait for a database that is away, each time, in seconds.
 DATABASE_PAUSES = (0.2, 1, 3, 10)
+# How long to wait for another who writes into SQLite, each time, and at most, in seconds. SQLite's own pauses begin with
+# a millisecond; another worker's note takes a thirtieth of that.
+BUSY_PAUSES = (0.0001, 0.0001, 0.0002, 0.0005, 0.001, 0.002)
+BUSY_PATIENCE = 30
 # A letter that two workers have sent (one of them had lost its lease) needs no second note.
-NOTE = "INSERT INTO delivery_notes (letter_id, sent_at) VALUES ({mark}, {mark}) ON CONFLICT (letter_id) DO NOTHING"
+NOTE = "INSERT INTO delivery_notes (letter_id, sent_at) VALUES ({}, {}) ON CONFLICT (letter_id) DO NOTHING"
 
 emails: Any = OutboundEmail.__table__
 recipients: Any = MailingRecipient.__table__
@@ -37,39 +44,62 @@ class Notes:
 
     def __init__(self) -> None:
         self._connection: Any = None
-        self._statement = ""
-        self._moment: Callable[[datetime], Any] = lambda moment: moment
+        self._write: Callable[[Any, int, datetime], None] | None = None
 
     def sent(self, letter_id: int, *, at: datetime) -> None:
         """Note that a letter was sent; when this returns, the database has it for good."""
-        surely(lambda: self._write(letter_id, at))
+        surely(lambda: self._sent(letter_id, at))
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if db.engine.dialect.name == "postgresql" and not connection.driver_connection.closed:
-            connection.driver_connection.autocommit = False
-        connection.close()
+        if connection is not None:
+            connection.close()
 
-    def _write(self, letter_id: int, at: datetime) -> None:
+    def _sent(self, letter_id: int, at: datetime) -> None:
         try:
-            if self._connection is None:
+            if self._connection is None or self._write is None:
                 self._open()
-            self._connection.driver_connection.execute(self._statement, (letter_id, self._moment(at)))
+            assert self._write is not None
+            self._write(self._connection, letter_id, at)
         except db.engine.dialect.loaded_dbapi.OperationalError:
-            if self._connection is not None:
-                self._connection.invalidate()
-                self._connection = None
+            self.close()
             raise
 
     def _open(self) -> None:
-        dialect = db.engine.dialect
-        self._connection = db.engine.raw_connection()
-        if dialect.name == "postgresql":
-            self._connection.driver_connection.autocommit = True
-        self._statement = NOTE.format(mark="%s" if dialect.name == "postgresql" else "?")
-        self._moment = notes.c.sent_at.type.dialect_impl(dialect).bind_processor(dialect) or self._moment
+        borrowed = db.engine.raw_connection()
+        connection: Any = borrowed.driver_connection
+        self._connection = connection
+        # It is set up in its own way, so it is not given back.
+        borrowed.detach()
+        if db.engine.dialect.name == "postgresql":
+            connection.autocommit = True
+            connection.pgconn.prepare(b"note", NOTE.format("$1", "$2").encode())
+            self._write = _write_to_postgresql
+        else:
+            connection.execute("PRAGMA busy_timeout=0")
+            self._write = partial(_write_to_sqlite, notes.c.sent_at.type.bind_processor(db.engine.dialect))
+
+
+def _write_to_postgresql(connection: Any, letter_id: int, at: datetime) -> None:
+    """By the library's lower half: the upper one needs more time for this than the server."""
+    result = connection.pgconn.exec_prepared(b"note", [b"%d" % letter_id, at.isoformat().encode()])
+    if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+        raise psycopg.OperationalError(result.error_message.decode("utf-8", "replace"))
+
+
+def _write_to_sqlite(
+    bound: Callable[[datetime], Any], connection: sqlite3.Connection, letter_id: int, at: datetime
+) -> None:
+    values, pauses, until = (letter_id, bound(at)), iter(BUSY_PAUSES), time.monotonic() + BUSY_PATIENCE
+    while True:
+        try:
+            connection.execute(NOTE.format("?", "?"), values)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(next(pauses, BUSY_PAUSES[-1]))
+        else:
+            return
 
 
 def settle(letters: Sequence[int]) -> None:

@@ -144,7 +144,7 @@ def _due(
 def anything_due(moment: datetime) -> bool:
     sending = sa.select(Mailing.id).where(Mailing.status == MailingStatus.SENDING)
     due = sa.select(emails.c.id).where(emails.c.status == EmailStatus.QUEUED, emails.c.next_attempt_at <= moment)
-    _only_read()
+    only_read()
     found = any(
         db.session.scalar(due.where(which).limit(1)) is not None
         for which in (emails.c.priority < BULK_PRIORITY, emails.c.mailing_id.in_(sending))
@@ -155,7 +155,7 @@ def anything_due(moment: datetime) -> bool:
 
 def anything_held_up() -> bool:
     """Whether a letter waits because the server could not be reached."""
-    _only_read()
+    only_read()
     found = db.session.scalar(
         sa.select(emails.c.id)
         .where(emails.c.status == EmailStatus.QUEUED, emails.c.last_error.startswith(NO_CONNECTION))
@@ -165,7 +165,7 @@ def anything_held_up() -> bool:
     return found is not None
 
 
-def _only_read() -> None:
+def only_read() -> None:
     """Let the transaction that begins now not queue among those that write."""
     if not db.session().in_transaction():
         db.session.connection(execution_options={"reads_only": True})

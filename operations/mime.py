@@ -28,6 +28,7 @@ class BadLetter(ValueError):
     """A letter that cannot be made: an address that is none, a header that would break out of its line."""
 
 
+@lru_cache(maxsize=1_000)
 def address(value: str) -> str:
     """`value` as it stands in an envelope and in a header: the domain in ASCII. Raises BadLetter."""
     if not ADDRESS.fullmatch(value):

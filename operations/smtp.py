@@ -6,6 +6,8 @@ import logging
 import smtplib
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from config import MailServer
 
@@ -50,6 +52,8 @@ class Connection:
         self._own_name = own_name if not own_name[:1].isdigit() else f"[{own_name}]"
         self._timeout = timeout
         self._smtp: smtplib.SMTP | None = None
+        # Sender, recipient and size of the letter that the server was told of and does not have yet.
+        self._offered: tuple[str, str, int] | None = None
         self._used_at = 0.0
 
     def open(self) -> None:
@@ -61,14 +65,63 @@ class Connection:
             self._used_at = time.monotonic()
 
     def send(self, *, sender: str, to: str, letter: bytes) -> None:
-        """Hand one letter over; when this returns the server has it. Raises any of the three.
+        """Hand one letter over; when this returns the server has it. Raises any of the three."""
+        self.hand_over(sender=sender, to=to, letter=letter)
+        self.taken()
 
-        Both addresses must be fit for an envelope already, and the letter's lines end as lines of letters do.
+    def offer(self, *, sender: str, to: str, size: int) -> None:
+        """Tell the server from whom and to whom the next letter is, so that it is ready for it. Raises Unreachable.
+
+        It has nothing of the letter yet, and takes none if the connection ends. A server to which only one command may
+        be said at a time is told later, by `hand_over`; so is one that does not take such addresses.
+        """
+        if self._smtp is None or not self._smtp.has_extn("pipelining"):
+            return
+        with self._heard(), suppress(Refused):
+            self._say(self._smtp, sender, to, size)
+
+    def hand_over(self, *, sender: str, to: str, letter: bytes) -> None:
+        """Give the server one letter; whether it has taken it says `taken`. Raises any of the three.
+
+        Both addresses must be fit for an envelope already, and the letter's lines end as lines of letters do. If
+        another letter was offered, the connection ends: the server would take this one for that.
         """
         if self._smtp is None:
             raise Unreachable("not connected")
+        with self._heard():
+            wanted = (sender, to, len(letter))
+            if self._offered not in (None, wanted):
+                raise smtplib.SMTPServerDisconnected("another letter was offered")
+            if self._smtp.has_extn("pipelining"):
+                if self._offered is None:
+                    self._say(self._smtp, *wanted)
+                self._offered = None
+                replies = [self._smtp.getreply() for _command in range(3)]
+            else:
+                replies = self._say_one_by_one(self._smtp, *wanted)
+            self._end_if_refused(self._smtp, replies)
+            end = b".\r\n" if letter.endswith(b"\r\n") else b"\r\n.\r\n"
+            self._smtp.send(letter.replace(b"\r\n.", b"\r\n..") + end)
+
+    def taken(self) -> None:
+        """Wait until the server has taken the letter that was handed over last. Raises any of the three."""
+        if self._smtp is None:
+            raise Unreachable("not connected")
+        with self._heard():
+            code, text = self._smtp.getreply()
+            if code != OK:
+                raise smtplib.SMTPResponseException(code, text)
+
+    def withdraw(self) -> None:
+        """Take back what was offered, if anything was: by ending the connection, as there is no other way."""
+        if self._offered is not None:
+            self.close()
+
+    @contextmanager
+    def _heard(self) -> Iterator[None]:
+        """Within the block, what the server says and what becomes of the connection is one of the three failures."""
         try:
-            self._hand_over(self._smtp, sender, to, letter)
+            yield
         except smtplib.SMTPResponseException as error:
             raise self._refusal(error.smtp_code, error.smtp_error) from error
         except (OSError, smtplib.SMTPException) as error:
@@ -76,22 +129,22 @@ class Connection:
         finally:
             self._used_at = time.monotonic()
 
-    def _hand_over(self, smtp: smtplib.SMTP, sender: str, to: str, letter: bytes) -> None:
-        options = self._options(smtp, sender, to, len(letter))
-        commands = [f"MAIL FROM:<{sender}>{options}", f"RCPT TO:<{to}>", "DATA"]
-        if smtp.has_extn("pipelining"):
-            smtp.send("".join(f"{command}\r\n" for command in commands).encode())
-            replies = [smtp.getreply() for _command in commands]
-        else:
-            replies = []
-            while len(replies) < len(commands) and all(code < 400 for code, _text in replies):
-                smtp.send(f"{commands[len(replies)]}\r\n".encode())
+    def _say(self, smtp: smtplib.SMTP, sender: str, to: str, size: int) -> None:
+        """Say MAIL, RCPT and DATA at once, without waiting for the replies."""
+        smtp.send("".join(f"{command}\r\n" for command in self._commands(smtp, sender, to, size)).encode())
+        self._offered = (sender, to, size)
+
+    def _say_one_by_one(self, smtp: smtplib.SMTP, sender: str, to: str, size: int) -> list[tuple[int, bytes]]:
+        replies: list[tuple[int, bytes]] = []
+        for command in self._commands(smtp, sender, to, size):
+            if all(code < 400 for code, _text in replies):
+                smtp.send(f"{command}\r\n".encode())
                 replies.append(smtp.getreply())
-        self._end_if_refused(smtp, replies)
-        smtp.send(letter.replace(b"\r\n.", b"\r\n..") + (b".\r\n" if letter.endswith(b"\r\n") else b"\r\n.\r\n"))
-        code, text = smtp.getreply()
-        if code != OK:
-            raise smtplib.SMTPResponseException(code, text)
+        return replies
+
+    def _commands(self, smtp: smtplib.SMTP, sender: str, to: str, size: int) -> tuple[str, ...]:
+        options = self._options(smtp, sender, to, size)
+        return f"MAIL FROM:<{sender}>{options}", f"RCPT TO:<{to}>", "DATA"
 
     def _end_if_refused(self, smtp: smtplib.SMTP, replies: list[tuple[int, bytes]]) -> None:
         """Raise the first refusal among the replies to MAIL, RCPT and DATA; the server waits for the next."""
@@ -112,7 +165,7 @@ class Connection:
         return self._smtp is not None
 
     def close(self) -> None:
-        smtp, self._smtp = self._smtp, None
+        smtp, self._smtp, self._offered = self._smtp, None, None
         if smtp is not None:
             try:
                 smtp.close()

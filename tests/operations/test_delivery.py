@@ -206,13 +206,24 @@ def test_who_was_deleted_or_unsubscribed_after_the_start_gets_no_letter(smtp: An
 # When the server is not willing
 
 
-def test_a_refusal_for_good_fails_at_once_and_is_not_tried_again(smtp: Any, clock: Clock) -> None:
-    letter, other = queued(2)
-    smtp.refusals["one-1@client.example"] = "550 no such user"
+# Servers that take several commands at once are told of the next letter early; others are not.
+either = pytest.mark.parametrize("pipelining", [True, False])
+
+
+@either
+def test_a_refusal_for_good_fails_at_once_and_is_not_tried_again(smtp: Any, clock: Clock, pipelining: bool) -> None:
+    smtp.pipelining = pipelining
+    before, letter, bad, *after = queued(5)
+    smtp.refusals["one-2@client.example"] = "550 no such user"
+    bad.template = "no such template"
+    db.session.commit()
     cast.work()
     assert state(letter) == ("failed", 1)
     assert "550 no such user" in letter.last_error
-    assert state(other) == ("sent", 1)
+    assert state(bad) == ("failed", 1)
+    assert [state(other) for other in (before, *after)] == [("sent", 1)] * 3
+    assert [taken.recipients for taken in smtp.letters] == [(f"one-{n}@client.example",) for n in (1, 4, 5)]
+    assert [taken.message_id for taken in smtp.letters] == [other.message_id for other in (before, *after)]
     clock.move(days=5)
     cast.work()
     assert state(letter) == ("failed", 1)
@@ -273,9 +284,11 @@ def test_a_worker_that_starts_after_an_outage_sends_what_waited_for_the_server(s
     assert state(letter) == ("sent", 2)
 
 
+@either
 def test_a_connection_that_breaks_in_the_middle_puts_the_letter_off_and_the_rest_goes_on(
-    smtp: Any, postman: delivery.Postman, impatient: None
+    smtp: Any, postman: delivery.Postman, impatient: None, pipelining: bool
 ) -> None:
+    smtp.pipelining = pipelining
     made = queued(3)
     smtp.data_reply = "421 closing"
     smtp.on_letter = lambda letter: setattr(smtp, "data_reply", "250 OK")
@@ -459,6 +472,23 @@ def test_a_letter_is_noted_before_the_next_one_is_handed_over(smtp: Any) -> None
     smtp.on_letter = look
     cast.work()
     assert noted == [0, 1, 2, 3, 4]
+
+
+def test_a_letter_of_which_the_server_was_told_does_not_go_out_if_the_worker_stops(
+    smtp: Any, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told to whom, and got nothing else: it makes no empty letter of that."""
+    made, offered = queued(3), []
+    postman = delivery.Postman(worker="stopping", stop=lambda: bool(smtp.letters))
+    offer = postman._connection.offer
+    monkeypatch.setattr(postman._connection, "offer", lambda **of: (offered.append(of["to"]), offer(**of)))
+    monkeypatch.setattr(postman, "_batch", 3)
+    assert postman.deliver() == 1
+    assert offered == ["one-2@client.example"]
+    assert [state(letter) for letter in made] == [("sent", 1), ("queued", 0), ("queued", 0)]
+    cast.work()
+    assert [taken.recipients for taken in smtp.letters] == [(f"one-{n}@client.example",) for n in (1, 2, 3)]
+    assert [state(letter) for letter in made] == [("sent", 1)] * 3
 
 
 # Limits

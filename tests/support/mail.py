@@ -58,7 +58,8 @@ class Letter:
 class MailServer:
     """`letters` in the order of arrival. The rest says how it behaves, and is forgotten with `clear`.
 
-    `refusals` maps a recipient to the reply that it gets at RCPT, `data_reply` is the reply to a whole letter,
+    `pipelining`: whether it takes several commands at once. `refusals` maps a recipient to the reply that it gets at
+    RCPT, `data_reply` is the reply to a whole letter,
     `delay` the seconds before that reply, to which `dawdle` adds for each letter anew, `on_letter` is called
     before it (a test may kill somebody).
     """
@@ -75,6 +76,7 @@ class MailServer:
 
     def clear(self) -> None:
         self.letters: list[Letter] = []
+        self.pipelining = True
         self.refusals: dict[str, str] = {}
         self.data_reply = "250 OK"
         self.delay = 0.0
@@ -105,6 +107,12 @@ class MailServer:
             assert time.monotonic() < deadline, f"{len(self.letters)} of {count} letters came in {seconds} s"
             time.sleep(0.02)
         return self.letters
+
+    async def handle_EHLO(
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [responses[0], *(["250-PIPELINING"] if self.pipelining else []), *responses[1:]]
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
