@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial, wraps
+from functools import partial
 
 import sqlalchemy as sa
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -61,17 +61,6 @@ MARK_EVERY = 5
 PATIENCE = 25
 
 
-def unless_held(sweep: Callable[[], None]) -> Callable[[], None]:
-    """Do not sweep while the desk is held: for what claims nothing by which that could be asked."""
-
-    @wraps(sweep)
-    def run() -> None:
-        if desk_mark.is_free():
-            sweep()
-
-    return run
-
-
 def start_mailings() -> None:
     """Start the mailings whose time has come, each in a transaction of its own."""
     for mailing_id in mailing_start.due(now=now()):
@@ -87,7 +76,7 @@ def start_mailings() -> None:
     db.session.rollback()
 
 
-@unless_held
+@desk_mark.unless_held
 def take_back_letters() -> None:
     """Queue again what dead workers have left, and note which mailings are through."""
     if count := letter_queue.take_back(now=now()):
@@ -120,7 +109,7 @@ def handle_letters() -> None:
     db.session.rollback()
 
 
-@unless_held
+@desk_mark.unless_held
 def forget_letters() -> None:
     """Remove letters as they came in, once the time set for that is over."""
     inbound_store.forget_old(now=now())
@@ -141,7 +130,7 @@ def _one_filter(number: int, claim: Callable[..., bool], look: Callable[..., Non
         log.exception("saved filter %s could not be looked at", number)
 
 
-@unless_held
+@desk_mark.unless_held
 def erase_clients() -> None:
     """Erase who was deleted more than thirty days ago, and who was erased before an older copy was put back."""
     erasing.keep_list()
@@ -169,7 +158,7 @@ def _one_erasing(number: int, erase: Callable[[], list[erasing.Erased]]) -> None
     db.session.rollback()
 
 
-@unless_held
+@desk_mark.unless_held
 def tidy_up() -> None:
     """Forget what has had its time: sessions, form keys, failed logins, files of forms never sent."""
     moment = now()

@@ -16,10 +16,11 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,17 @@ def is_free() -> bool:
     found = bool(db.session.scalar(sa.select(free())))
     db.session.rollback()
     return found
+
+
+def unless_held(sweep: Callable[[], None]) -> Callable[[], None]:
+    """Do not sweep while the desk is held: for what claims nothing by which that could be asked."""
+
+    @wraps(sweep)
+    def run() -> None:
+        if is_free():
+            sweep()
+
+    return run
 
 
 # What a worker does every few seconds
@@ -137,7 +149,7 @@ def hold(reason: HoldReason, *, before: datetime, now: datetime) -> DeskHold | N
     except IntegrityError:
         # Another worker was quicker.
         return None
-    audit.record("hold_desk", module="settings", after={"reason": reason, "before": before})
+    audit.record("hold_desk", module="settings", after={"reason": reason})
     return made
 
 

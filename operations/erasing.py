@@ -54,10 +54,7 @@ def due(*, now: datetime, after: tuple[datetime, int] | None = None) -> list[tup
     `after` is where to go on, so that one which fails does not keep the others from being reached.
     """
     statement = (
-        sa.select(Client.deleted_at, Client.id)
-        .where(is_due(now))
-        .order_by(Client.deleted_at, Client.id)
-        .limit(SLICE)
+        sa.select(Client.deleted_at, Client.id).where(is_due(now)).order_by(Client.deleted_at, Client.id).limit(SLICE)
     )
     if after is not None:
         moment, number = after
