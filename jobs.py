@@ -281,9 +281,9 @@ class Worker:
         self.postman.close()
         if self.listener is not None:
             self.listener.close()
-        self.keep_mark()
         db.session.execute(sa.delete(Heartbeat).where(Heartbeat.worker == self.name))
         db.session.commit()
+        self.keep_mark()
 
 
 def run_once() -> None:
@@ -303,8 +303,6 @@ def run_worker(app: Flask) -> None:
     """Run all sweeps until SIGTERM or SIGINT. What is begun is ended, what is claimed put back."""
     with app.app_context():
         worker = Worker()
-        # Before anything else is done.
-        worker.keep_mark()
     scheduler = BlockingScheduler(
         timezone="UTC",
         executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 6)},
@@ -319,6 +317,8 @@ def run_worker(app: Flask) -> None:
         (worker.take_in_letters, FETCH_EVERY),
     )
     busy = Busy()
+    # Before anything else is done; a database that is away is waited for.
+    busy.during(app, worker.keep_mark)()
     for sweep, seconds in (*own, *SWEEPS):
         scheduler.add_job(busy.during(app, sweep), "interval", seconds=seconds, next_run_time=_at_once(),
                           name=sweep.__name__)  # fmt: skip

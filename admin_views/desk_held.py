@@ -107,7 +107,8 @@ def lines(waiting: Waiting) -> list[tuple[str, str, str | None]]:
         (waiting.incoming, "inbox", "/admin/inbound/",
          ngettext("%(num)s letter that came in is to be handled.", "%(num)s letters that came in are to be handled.", waiting.incoming)),
     ]  # fmt: skip
-    return [(text, icon, url) for count, icon, url, text in found if count]
+    return [(text, icon, url if url and current_user.may(f"{url.split('/')[2]}.view") else None)
+            for count, icon, url, text in found if count]  # fmt: skip
 
 
 def _deadlines(waiting: Waiting) -> str:

@@ -203,8 +203,8 @@ def release(hold_id: int, *, figures: str, until: datetime, drop: bool, by: Staf
     hold.is_open, hold.released_at, hold.is_dropped = False, now, drop
     hold.released_by_id = by.id if by else None
     db.session.flush()
-    audit.record("release_desk", module="settings", before={"reason": hold.reason},
-                 after={"waiting": found.by_name(), **({"dropped": dropped} if drop else {})})  # fmt: skip
+    said = {"reason": hold.reason, "waiting": found.by_name(), **({"dropped": dropped} if drop else {})}
+    audit.record("release_desk", module="settings", after=said)
     try:
         desk_mark.renew(now=now)
     except OSError as error:

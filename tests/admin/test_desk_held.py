@@ -42,9 +42,12 @@ def bar(page: Node) -> list[Node]:
 def test_nothing_is_said_while_nothing_is_held(owner: Desk) -> None:
     assert bar(owner.page("/admin/")) == []
     assert "Nothing is held" in owner.page(HELD).text
+    assert "delayed" not in owner.visitor.get("/reset-password/sent").text
 
 
-def test_every_page_says_so_and_leads_those_who_may_to_the_figures(app: Flask, owner: Desk, cast: Cast, held: int) -> None:
+def test_every_page_says_so_and_leads_those_who_may_to_the_figures(
+    app: Flask, owner: Desk, cast: Cast, held: int
+) -> None:
     auditor = people_of.log_in(app.test_client(), cast.auditor)
     for url in ("/admin/", "/admin/clients/", f"/admin/clients/details/?id={cast.a.id}"):
         [said] = bar(owner.page(url))
@@ -60,7 +63,11 @@ def test_every_page_says_so_and_leads_those_who_may_to_the_figures(app: Flask, o
     assert "4 letters wait." in waits
     assert "about logins and passwords: 3" in waits
     assert page.one("li", data_mailing=str(cast.mailing)).text.endswith("0 recipients left")
-    for line in ("The deadline of 1 violation has passed; 2 services would be stopped.", "1 deleted client is due to be erased"):
+    assert "Our letters are delayed just now" in app.test_client().get("/reset-password/sent").text
+    for line in (
+        "The deadline of 1 violation has passed; 2 services would be stopped.",
+        "1 deleted client is due to be erased",
+    ):
         assert line in section.text
     verbs = [button.text for form in section.all("form") for button in form.all("button")]
     assert verbs == ["Cancel what is old and go on", "Send 4 letters and do all that is due"]
@@ -75,7 +82,9 @@ def fields(page: Node, way: str) -> dict[str, str]:
 def test_what_was_seen_is_confirmed_once(app: Flask, owner: Desk, cast: Cast, held: int) -> None:
     seen = fields(owner.page(HELD), "all")
     with make.scene(app):
-        db.session.execute(sa.update(OutboundEmail).where(OutboundEmail.template == "ticket_answer").values(status="cancelled"))
+        db.session.execute(
+            sa.update(OutboundEmail).where(OutboundEmail.template == "ticket_answer").values(status="cancelled")
+        )
     changed = owner.follow(owner.post("/admin/held/release", seen))
     assert "What waits has changed meanwhile. Look at it again, then confirm." in changed.text
     assert "3 letters wait." in changed.text
