@@ -16,13 +16,14 @@ from flask.cli import with_appcontext
 import jobs
 from extensions import db, now
 from models import ClientUser, Staff
-from operations import checking, demo, exports, import_undoing, imports, passwords
+from operations import checking, demo, desk_hold, exports, import_undoing, imports, passwords
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 
 
 def register(app: Flask) -> None:
-    for command in (create_staff, set_password, worker, demo_data, import_clients, undo_import, export_clients, check):
+    for command in (create_staff, set_password, worker, demo_data, import_clients, undo_import, export_clients, check,
+                    hold, release):  # fmt: skip
         app.cli.add_command(command)
 
 
@@ -143,3 +144,19 @@ def check() -> None:
     if faults:
         sys.exit(1)
     click.echo("Everything adds up.")
+
+
+@_command("hold")
+def hold() -> None:
+    """Have nothing done by the clock until it is released: first of all after putting back a copy."""
+    with one_transaction():
+        desk_hold.hold_by_hand(now=now())
+    click.echo("The desk is held. No letter leaves and no deadline is carried out until it is released.")
+
+
+@_command("release")
+@click.option("--yes", is_flag=True, help="Do it. Without this it is only said what waits.")
+@click.option("--drop", is_flag=True, help="Cancel what was due before and has probably been done already.")
+def release(yes: bool, drop: bool) -> None:
+    """Let a held desk go on, after saying why it is held and what waits. The exit code is 1 while it is held."""
+    sys.exit(desk_hold.run_command(yes=yes, drop=drop, now=now(), echo=click.echo))

@@ -29,6 +29,7 @@ from operations import (
     attachments,
     breaker,
     delivery,
+    desk_mark,
     erasing,
     impersonation,
     imports,
@@ -54,6 +55,8 @@ HEARTBEATS_KEPT = timedelta(days=1)
 MAILING_PUT_OFF = timedelta(minutes=1)
 # How often the mailbox is looked into, in seconds.
 FETCH_EVERY = 10
+# How often the mark of the database is raised, in seconds: an older copy that is younger than that is not known as one.
+MARK_EVERY = 5
 # How long a worker that was asked to stop waits for what it has begun, in seconds.
 PATIENCE = 25
 
@@ -73,6 +76,7 @@ def start_mailings() -> None:
     db.session.rollback()
 
 
+@desk_mark.unless_held
 def take_back_letters() -> None:
     """Queue again what dead workers have left, and note which mailings are through."""
     if count := letter_queue.take_back(now=now()):
@@ -105,6 +109,7 @@ def handle_letters() -> None:
     db.session.rollback()
 
 
+@desk_mark.unless_held
 def forget_letters() -> None:
     """Remove letters as they came in, once the time set for that is over."""
     inbound_store.forget_old(now=now())
@@ -125,6 +130,7 @@ def _one_filter(number: int, claim: Callable[..., bool], look: Callable[..., Non
         log.exception("saved filter %s could not be looked at", number)
 
 
+@desk_mark.unless_held
 def erase_clients() -> None:
     """Erase who was deleted more than thirty days ago, and who was erased before an older copy was put back."""
     erasing.keep_list()
@@ -152,6 +158,7 @@ def _one_erasing(number: int, erase: Callable[[], list[erasing.Erased]]) -> None
     db.session.rollback()
 
 
+@desk_mark.unless_held
 def tidy_up() -> None:
     """Forget what has had its time: sessions, form keys, failed logins, files of forms never sent."""
     moment = now()
@@ -214,9 +221,14 @@ class Worker:
         self.stopping = threading.Event()
         self.postman = delivery.Postman(worker=self.name, stop=self.stopping.is_set)
         self.clock = violation_clock.ClockWatch()
+        self.mark = desk_mark.Watch()
         box = inbound_sources.inbox()
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         self.listener = inbound_listener.Listener(app, box) if box is not None and box.is_listened else None
+
+    def keep_mark(self) -> None:
+        """Raise the mark of the database, or hold the desk where it is not what the files know."""
+        self.mark.look(now=now())
 
     def look_after_violations(self) -> None:
         """Send the reminders that are due, and carry out what clients have not reacted to, each by itself."""
@@ -271,11 +283,13 @@ class Worker:
             self.listener.close()
         db.session.execute(sa.delete(Heartbeat).where(Heartbeat.worker == self.name))
         db.session.commit()
+        self.keep_mark()
 
 
 def run_once() -> None:
     """Do all that is due now, once, in this thread, within an application context."""
     worker = Worker()
+    worker.keep_mark()
     if worker.listener is None:
         worker.take_in_letters()
     for sweep, _seconds in SWEEPS:
@@ -291,17 +305,20 @@ def run_worker(app: Flask) -> None:
         worker = Worker()
     scheduler = BlockingScheduler(
         timezone="UTC",
-        executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 5)},
+        executors={"default": ThreadPoolExecutor(max_workers=len(SWEEPS) + 6)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
     )
     own: tuple[tuple[Callable[[], None], int], ...] = (
         (worker.deliver, 1),
         (worker.renew_lease, 20),
         (worker.beat, 15),
+        (worker.keep_mark, MARK_EVERY),
         (worker.look_after_violations, 5),
         (worker.take_in_letters, FETCH_EVERY),
     )
     busy = Busy()
+    # Before anything else is done; a database that is away is waited for.
+    busy.during(app, worker.keep_mark)()
     for sweep, seconds in (*own, *SWEEPS):
         scheduler.add_job(busy.during(app, sweep), "interval", seconds=seconds, next_run_time=_at_once(),
                           name=sweep.__name__)  # fmt: skip

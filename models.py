@@ -62,13 +62,14 @@ from schema.columns import (
     row_version,
     text_column,
 )
-from schema.desk import Feature, Heartbeat, IdempotencyKey, Setting
+from schema.desk import DeskHold, DeskMark, Feature, Heartbeat, IdempotencyKey, Setting
 from schema.endings import ClientMerge, Erasure
 from schema.enums import (
     ActStatus,
     EmailStatus,
     EntryKind,
     FieldType,
+    HoldReason,
     InboundOutcome,
     InvoiceStatus,
     Language,

@@ -62,7 +62,10 @@ FIELDS: dict[str, Any] = {
     "period_to": _l("Period to"), "permission": _l("Right"), "permissions": _l("Permissions"), "phone": _l("Phone"),
     "points": _l("Penalty points"), "postal_address": _l("Postal address"), "posted_at": _l("Posted"),
     "price": _l("Price"), "product": _l("Product"), "project": _l("Project"), "projects": _l("Available projects"),
-    "held_at": _l("Held"), "released_at": _l("Released"), "reminded_at": _l("Reminded"),
+    "held_at": _l("Held"), "waiting": _l("Waited"), "dropped": _l("Not done again"),
+    "old_letters": _l("Letters from before"), "old_mailings": _l("Mailings from before"), "mailings": _l("Mailings"),
+    "recipients": _l("Recipients"), "deadlines": _l("Deadlines"), "services": _l("Services"), "reminders": _l("Reminders"),
+    "incoming": _l("Incoming letters"), "erasures": _l("Clients to be erased"), "released_at": _l("Released"), "reminded_at": _l("Reminded"),
     "limit_crossed_at": _l("Over the limit of points"), "limit_executed_at": _l("Stopped over the limit of points"),
     "stopped": _l("Stopped services"), "resumed": _l("Services that run again"), "seconds": _l("Seconds"),
     "reason": _l("Reason"), "recipients_count": _l("Recipients"), "reference": _l("Reference in letters"),
@@ -111,6 +114,7 @@ ACTIONS: dict[str, Any] = {
     "release": lazy_pgettext("audit", "confirmed what was held"), "trip": lazy_pgettext("audit", "held what was due"),
     "untrip": lazy_pgettext("audit", "ended the holding"), "suspend": lazy_pgettext("audit", "stopped"),
     "resume": lazy_pgettext("audit", "let run again"),
+    "hold_desk": lazy_pgettext("audit", "held the desk"), "release_desk": lazy_pgettext("audit", "let the desk go on"),
     "undo": lazy_pgettext("audit", "took a bulk change back"), "undo_import": lazy_pgettext("audit", "took an import back"),
     "assign_letter": lazy_pgettext("audit", "put a letter that came in into a ticket"), "retry_letter": lazy_pgettext("audit", "had a letter handled again"),
     "put_aside": lazy_pgettext("audit", "put a letter aside"),
@@ -248,6 +252,8 @@ class Words:
     def _typed(self, module: str, field: str, value: Any) -> str:
         if module == "clients" and (custom := custom_fields.named(field)):
             return custom_values.shown(custom, value)
+        if (module, field) == ("settings", "reason"):
+            return str(models.HoldReason(value).label)
         if field == "country":
             return countries.name(str(value))
         if field == "kind" and str(value) in CASE_FILES:

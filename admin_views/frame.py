@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from admin_views.cells import in_currency
 from admin_views.client_badges import badges_of
+from admin_views.desk_held import RIGHT
 from extensions import db, now
 from models import Client, PenaltyPoint, Staff
 from operations import features, filters, settings
@@ -44,6 +45,7 @@ def context(person: Staff, waiting: int, answered: int = 0, trip: int | None = N
         "account": {"name": person.shown_name, "role": str(person.role), "url": "/admin/profile"},
         "menu": Menu(person, waiting, answered),
         "breaker": _breaker(person) if trip is not None and features.abuse_handling() else None,
+        "desk_held": _held(person) if g.get("desk_hold") is not None else None,
         "language_url": "/admin/language",
         "logout_url": "/admin/logout",
         "home_url": "/admin/",
@@ -57,6 +59,11 @@ def context(person: Staff, waiting: int, answered: int = 0, trip: int | None = N
 def _breaker(person: Staff) -> dict[str, Any]:
     """The banner while nothing is stopped by itself, with the way to the list for those who may see it."""
     return {"url": "/admin/violations/held/" if person.may("violations.view") else None}
+
+
+def _held(person: Staff) -> dict[str, Any]:
+    """The banner while nothing is done by the clock, with the way to the page for those who may let it go on."""
+    return {"url": "/admin/held/" if person.may(RIGHT) else None}
 
 
 class Menu:

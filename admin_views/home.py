@@ -15,6 +15,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
+from admin_views import desk_held
 from admin_views.inbound import to_look_at
 from admin_views.keys import KeyPages
 from admin_views.saved_filters import address_of
@@ -45,13 +46,15 @@ ANYONE = {"login"}
 WORKER_SILENCE = timedelta(minutes=2)
 
 
-class HomeView(SearchPages, KeyPages, AdminIndexView):
+class HomeView(desk_held.HeldPages, SearchPages, KeyPages, AdminIndexView):
     """/admin/ and what belongs to nobody's module."""
 
     def __init__(self) -> None:
         super().__init__(name="Clientdesk", endpoint="admin", url="/admin")
 
     def policy_for(self, method: str) -> Policy:
+        if method in desk_held.VIEWS:
+            return Policy("staff", permission=desk_held.RIGHT)
         return Policy("anyone") if method in ANYONE or method == "language" else Policy("staff")
 
     @expose("/")

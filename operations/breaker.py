@@ -49,7 +49,7 @@ def trip(reason: TripReason, *, clients: int = 0, seconds: int = 0, now: datetim
         # Another worker was quicker.
         return None
     audit.record("trip", module="violations", after={"reason": reason, "clients": clients, "seconds": seconds})
-    if reason is not TripReason.OFF:
+    if reason not in {TripReason.OFF, TripReason.COPY}:
         violation_letters.tell_of_trip(made, now=now)
     return made
 
@@ -131,6 +131,8 @@ def in_words(found: BreakerTrip) -> str:
         )
     if found.reason is TripReason.OFF:
         return _("Deadlines passed while the handling of abuse was switched off.")
+    if found.reason is TripReason.COPY:
+        return _("A copy of the database was put back, which does not know what clients have answered since.")
     return ngettext(
         "The deadlines of %(num)s client passed at once.",
         "The deadlines of %(num)s clients passed at once.",

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app
@@ -21,7 +22,7 @@ from flask_babel import gettext as _
 
 from extensions import db, rows_changed
 from models import Account, Attachment, Client, ClientMerge, Erasure, Staff
-from operations import attachments, audit, deletion, erasing_rows, erasing_traces, inbound_store
+from operations import attachments, audit, deletion, desk_mark, erasing_rows, erasing_traces, inbound_store
 from operations.errors import OperationRefused
 
 CLOCK, REQUEST, AGAIN = "clock", "request", "again"
@@ -40,18 +41,20 @@ class Erased:
     letters: list[Path] = field(default_factory=list)
 
 
+def is_due(now: datetime) -> sa.ColumnElement[bool]:
+    """The condition that a client was deleted more than thirty days ago and is not erased."""
+    return sa.and_(
+        Client.deleted_at.is_not(None), Client.deleted_at <= now - deletion.RESTORABLE, Client.erased_at.is_(None)
+    )
+
+
 def due(*, now: datetime, after: tuple[datetime, int] | None = None) -> list[tuple[datetime, int]]:
     """The next clients that were deleted more than thirty days ago and are not erased: (deleted at, id), in order.
 
     `after` is where to go on, so that one which fails does not keep the others from being reached.
     """
     statement = (
-        sa.select(Client.deleted_at, Client.id)
-        .where(
-            Client.deleted_at.is_not(None), Client.deleted_at <= now - deletion.RESTORABLE, Client.erased_at.is_(None)
-        )
-        .order_by(Client.deleted_at, Client.id)
-        .limit(SLICE)
+        sa.select(Client.deleted_at, Client.id).where(is_due(now)).order_by(Client.deleted_at, Client.id).limit(SLICE)
     )
     if after is not None:
         moment, number = after
@@ -62,7 +65,7 @@ def due(*, now: datetime, after: tuple[datetime, int] | None = None) -> list[tup
 
 def erase_due(*, client_id: int, now: datetime) -> list[Erased]:
     """Erase a client whose time has come, with those merged into it; nothing when another worker has it, or it was restored."""
-    if not _claim(client_id, now, deleted_before=now - deletion.RESTORABLE):
+    if not _claim(client_id, now, which=sa.and_(is_due(now), desk_mark.free())):
         return []
     return _erase_all(client_id, way=CLOCK, by=None, now=now)
 
@@ -88,7 +91,7 @@ def is_confirmed(client: Client, text: str) -> bool:
     return typed.removeprefix("#") == str(client.id) or typed == " ".join(client.name.split()).casefold()
 
 
-def _claim(client_id: int, now: datetime, *, deleted_before: datetime | None = None) -> bool:
+def _claim(client_id: int, now: datetime, *, which: Any = True) -> bool:
     """Make the client ours: of two who erase it one goes on. Whoever adds something to it from here on waits.
 
     Its accounts come first, for a movement of money locks them before it locks the client.
@@ -96,9 +99,8 @@ def _claim(client_id: int, now: datetime, *, deleted_before: datetime | None = N
     db.session.execute(
         sa.select(Account.id).where(Account.client_id == client_id).order_by(Account.id).with_for_update()
     )
-    mine = sa.update(Client).where(Client.id == client_id, Client.deleted_at.is_not(None), Client.erased_at.is_(None))
-    if deleted_before is not None:
-        mine = mine.where(Client.deleted_at <= deleted_before)
+    there = sa.and_(Client.id == client_id, Client.deleted_at.is_not(None), Client.erased_at.is_(None))
+    mine = sa.update(Client).where(there) if which is True else sa.update(Client).where(there, which)
     if rows_changed(mine.values(erased_at=now, row_version=Client.row_version + 1)) != 1:
         return False
     # The change above lets others refer to the client still; from here on they wait.
@@ -200,9 +202,11 @@ def erase_again(*, client_id: int, mark: str, now: datetime) -> list[Erased]:
     client = db.session.get(Client, client_id)
     if client is None or mark_of(client_id, client.registered_at) != mark:
         return []
+    if not db.session.scalar(sa.select(desk_mark.free())):
+        return []
     if client.deleted_at is None:
         deletion.delete(clients=sa.select(Client.id).where(Client.id == client_id), now=now)
-    return _erase_all(client_id, way=AGAIN, by=None, now=now) if _claim(client_id, now) else []
+    return _erase_all(client_id, way=AGAIN, by=None, now=now) if _claim(client_id, now, which=desk_mark.free()) else []
 
 
 def _listed() -> set[tuple[int, str]]:

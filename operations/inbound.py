@@ -21,6 +21,7 @@ from models import Client, InboundEmail, InboundOutcome, MessageLetter, Staff, T
 from operations import (
     attachments,
     audit,
+    desk_mark,
     inbound_bounces,
     inbound_matching,
     inbound_notices,
@@ -55,7 +56,7 @@ def claim(*, now: datetime, limit: int = CLAIMED_AT_ONCE) -> list[int]:
     """Make up to `limit` waiting letters this worker's for a while, and commit; the ids, oldest first."""
     due = (
         sa.select(InboundEmail.id)
-        .where(InboundEmail.outcome == InboundOutcome.WAITING, InboundEmail.next_attempt_at <= now)
+        .where(InboundEmail.outcome == InboundOutcome.WAITING, InboundEmail.next_attempt_at <= now, desk_mark.free())
         .order_by(InboundEmail.next_attempt_at, InboundEmail.id)
         .limit(limit)
     )

@@ -18,7 +18,7 @@ from flask import Flask
 
 from config import Inbox
 from extensions import now
-from operations import inbound_sources
+from operations import desk_mark, inbound_sources
 from operations.inbound_charsets import one_line
 from operations.inbound_store import LARGEST_LETTER, Arrival, Incoming
 
@@ -41,7 +41,10 @@ class Listener:
         self._server: _Server | None = None
 
     def listen(self) -> bool:
-        """Be listening, if the address is free; whether we are."""
+        """Be listening, if the address is free and the desk is not held; whether we are."""
+        if not desk_mark.is_free():
+            self.close()
+            return False
         if self._server is None:
             try:
                 self._server = _Server(self._app, self._box)
@@ -170,6 +173,8 @@ class _Receiver(SMTP):
 
     def _keep(self, incoming: Incoming) -> None:
         assert self.envelope is not None
+        if not desk_mark.is_free():
+            raise RuntimeError("the desk is held")
         arrival = Arrival(
             source=self._box.kind,
             return_path=f"<{one_line(self.envelope.mail_from or '').strip('<>')[:252]}>",

@@ -25,7 +25,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from config import Inbox
 from extensions import db, rows_changed
 from models import InboundSource
-from operations import inbound_store
+from operations import desk_mark, inbound_store
 from operations.inbound_store import KEPT_OF_TOO_LARGE, LARGEST_LETTER, Arrival
 
 log = logging.getLogger("clientdesk.inbound")
@@ -309,12 +309,15 @@ def _known(box: Inbox) -> None:
 
 
 def _claim(box: Inbox, worker: str, moment: datetime) -> bool:
-    """Make the mailbox this worker's for a while, and commit; False where another has it."""
+    """Make the mailbox this worker's for a while, and commit; False where another has it, and while the desk is held.
+
+    A copy of the desk must not take the letters of the original away.
+    """
     _known(box)
     free = sa.or_(
         InboundSource.lease_until.is_(None), InboundSource.lease_until < moment, InboundSource.claimed_by == worker
     )
-    taken = sa.update(InboundSource).where(InboundSource.name == box.name[:300], free)
+    taken = sa.update(InboundSource).where(InboundSource.name == box.name[:300], free, desk_mark.free())
     won = rows_changed(taken.values(claimed_by=worker, lease_until=moment + LEASE))
     db.session.commit()
     return bool(won)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from extensions import db
 from models import EmailStatus, Mailing, MailingRecipient, MailingStatus, OutboundEmail, RecipientOutcome
-from operations import delivery_notes
+from operations import delivery_notes, desk_mark
 from operations.bulk import among
 from operations.mailing_start import BULK_PRIORITY
 
@@ -40,7 +40,7 @@ OUTCOME = (
 def claim(*, worker: str, limit: int, rates: tuple[int, int] = (0, 0), now: datetime) -> list[int]:
     """Make up to `limit` due letters this worker's until the lease is over; the ids, most urgent first.
 
-    Letters of mailings come after all others, and of several mailings each gets its share.
+    Letters of mailings come after all others, and of several mailings each gets its share. None while the desk is held.
     """
     used = _used_by_domain(now) if any(rates) else Counter[str]()
     ids = _claim_urgent(limit, rates, used, now)
@@ -131,7 +131,7 @@ def _due(
         return []
     statement = (
         sa.select(emails.c.id, emails.c.domain)
-        .where(emails.c.status == EmailStatus.QUEUED, emails.c.next_attempt_at <= moment, which)
+        .where(emails.c.status == EmailStatus.QUEUED, emails.c.next_attempt_at <= moment, which, desk_mark.free())
         .order_by(*order)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -143,7 +143,9 @@ def _due(
 
 def anything_due(moment: datetime) -> bool:
     sending = sa.select(Mailing.id).where(Mailing.status == MailingStatus.SENDING)
-    due = sa.select(emails.c.id).where(emails.c.status == EmailStatus.QUEUED, emails.c.next_attempt_at <= moment)
+    due = sa.select(emails.c.id).where(
+        emails.c.status == EmailStatus.QUEUED, emails.c.next_attempt_at <= moment, desk_mark.free()
+    )
     only_read()
     found = any(
         db.session.scalar(due.where(which).limit(1)) is not None
@@ -158,7 +160,7 @@ def anything_held_up() -> bool:
     only_read()
     found = db.session.scalar(
         sa.select(emails.c.id)
-        .where(emails.c.status == EmailStatus.QUEUED, emails.c.last_error.startswith(NO_CONNECTION))
+        .where(emails.c.status == EmailStatus.QUEUED, emails.c.last_error.startswith(NO_CONNECTION), desk_mark.free())
         .limit(1)
     )
     db.session.rollback()

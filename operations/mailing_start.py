@@ -22,7 +22,7 @@ from models import (
     RecipientOutcome,
     Ticket,
 )
-from operations import audit, letters, mailing_plan, mailing_tickets, violations
+from operations import audit, desk_mark, letters, mailing_plan, mailing_tickets, violations
 from operations.mailing_plan import WITHOUT_LETTER
 
 BULK_PRIORITY = 50
@@ -33,7 +33,7 @@ def due(*, now: datetime) -> list[int]:
     return list(
         db.session.scalars(
             sa.select(Mailing.id)
-            .where(Mailing.status == MailingStatus.SCHEDULED, Mailing.starts_at <= now)
+            .where(Mailing.status == MailingStatus.SCHEDULED, Mailing.starts_at <= now, desk_mark.free())
             .order_by(Mailing.starts_at)
         )
     )
@@ -42,11 +42,16 @@ def due(*, now: datetime) -> list[int]:
 def start(*, mailing_id: int, now: datetime) -> int | None:
     """Open the tickets of a due mailing and queue its letters; returns the number of tickets.
 
-    None when it is not due, was called back, or is being started by another worker.
+    None when it is not due, was called back, or is being started by another worker, and while the desk is held.
     """
     mailing = db.session.scalar(
         sa.select(Mailing)
-        .where(Mailing.id == mailing_id, Mailing.status == MailingStatus.SCHEDULED, Mailing.starts_at <= now)
+        .where(
+            Mailing.id == mailing_id,
+            Mailing.status == MailingStatus.SCHEDULED,
+            Mailing.starts_at <= now,
+            desk_mark.free(),
+        )
         .with_for_update(skip_locked=True, of=Mailing)
     )
     if mailing is None:

@@ -23,7 +23,7 @@ from models import (
     ViolationStatus,
     ViolationTry,
 )
-from operations import audit, breaker, features, suspensions, violation_letters, violations
+from operations import audit, breaker, desk_mark, features, suspensions, violation_letters, violations
 
 # A wall clock that goes on by more than this between two looks has jumped.
 JUMP = timedelta(hours=1)
@@ -70,10 +70,10 @@ def anything_due(*, now: datetime) -> bool:
     """Whether a sweep would find anything; asked without standing in the way of those who write."""
     if not db.session().in_transaction():
         db.session.connection(execution_options={"reads_only": True})
-    to_do = sa.and_(is_due(now), Violation.held_at.is_(None), ~_put_off(now))
+    to_do = sa.and_(is_due(now), Violation.held_at.is_(None), ~_put_off(now), desk_mark.free())
     statement = sa.union_all(
         sa.select(Violation.id).where(to_do).limit(1).subquery().select(),
-        sa.select(Violation.id).where(_to_remind(now)).limit(1).subquery().select(),
+        sa.select(Violation.id).where(_to_remind(now), desk_mark.free()).limit(1).subquery().select(),
     )
     found = db.session.execute(statement).first() is not None
     return found or breaker.open_trip() is not None
@@ -86,7 +86,7 @@ def due(*, now: datetime) -> list[int]:
     through. While the feature is off, nothing does.
     """
     is_on = features.abuse_handling()
-    free = sa.and_(is_due(now), Violation.held_at.is_(None), ~_put_off(now))
+    free = sa.and_(is_due(now), Violation.held_at.is_(None), ~_put_off(now), desk_mark.free())
     fresh = sa.and_(free, Violation.released_at.is_(None))
     if is_on:
         breaker.close_if_done(by=None, now=now)
@@ -148,7 +148,7 @@ def _lock(violation_id: int) -> Violation | None:
     return db.session.scalar(
         sa.select(Violation)
         .join(Client, Client.id == Violation.client_id)
-        .where(Violation.id == violation_id, Client.deleted_at.is_(None))
+        .where(Violation.id == violation_id, Client.deleted_at.is_(None), desk_mark.free())
         .execution_options(populate_existing=True)
         .with_for_update(of=Violation)
     )
@@ -223,13 +223,14 @@ def to_remind(*, now: datetime) -> list[int]:
     """The ids of the violations whose reminder is due. None while the breaker is open or the feature off."""
     if not features.abuse_handling() or breaker.open_trip() is not None:
         return []
-    rows = sa.select(Violation.id).where(_to_remind(now)).order_by(Violation.remind_at).limit(MOST_AT_ONCE)
+    which = sa.and_(_to_remind(now), desk_mark.free())
+    rows = sa.select(Violation.id).where(which).order_by(Violation.remind_at).limit(MOST_AT_ONCE)
     return list(db.session.scalars(rows))
 
 
 def remind(violation_id: int, *, now: datetime) -> bool:
     """Queue the reminder, once; where the deadline has passed as well, it comes too late and none is sent."""
-    mine = sa.and_(Violation.id == violation_id, _to_remind(now))
+    mine = sa.and_(Violation.id == violation_id, _to_remind(now), desk_mark.free())
     won = rows_changed(
         sa.update(Violation).where(mine, Violation.deadline > now).values(remind_at=None, reminded_at=now)
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from models import BreakerTrip, Ticket, TicketStatus, Violation, ViolationStatus
+from models import BreakerTrip, DeskHold, Ticket, TicketStatus, Violation, ViolationStatus
 from operations import deletion
 
 MOST_COUNTED = 100
@@ -28,3 +28,8 @@ def answered_violations() -> sa.ScalarSelect[Any]:
 def open_trip() -> sa.ScalarSelect[Any]:
     """The id of the time that the breaker is open for, as a part of a statement."""
     return sa.select(BreakerTrip.id).where(BreakerTrip.is_open).scalar_subquery()
+
+
+def open_hold() -> sa.ScalarSelect[Any]:
+    """The id of the time that the desk is held for, as a part of a statement."""
+    return sa.select(DeskHold.id).where(DeskHold.is_open).scalar_subquery()

@@ -10,7 +10,7 @@ from flask_login import current_user
 from extensions import db, now
 from forms.panel import ResetForm, ResetRequestForm
 from models import ClientUser
-from operations import password_links
+from operations import desk_hold, password_links
 from operations.authentication import TooManyTries
 from operations.errors import OperationRefused
 from panel.blueprints import public
@@ -40,7 +40,9 @@ def reset_password() -> ResponseReturnValue:
 @public.get("/reset-password/sent")
 @open_to_all
 def reset_requested() -> ResponseReturnValue:
-    return render_template("panel/reset_password/sent.html", **visitors_frame())
+    # Whether letters wait is the same for all, so that it tells nobody who is known here.
+    waits = desk_hold.current() is not None
+    return render_template("panel/reset_password/sent.html", waits=waits, **visitors_frame())
 
 
 @public.get("/reset-password/set")

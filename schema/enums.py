@@ -136,6 +136,16 @@ class TripReason(LabelledEnum):
     MANY = "many", _l("Too many fell due at once")
     CLOCK = "clock", _l("The clock jumped")
     OFF = "off", _l("The handling of abuse was switched off")
+    COPY = "copy", _l("A copy was put back")
+
+
+class HoldReason(LabelledEnum):
+    """Why the desk does nothing by itself."""
+
+    OLDER = "older", _l("An older copy of the database was put back")
+    COPIED = "copied", _l("The files were copied to another place")
+    UNKNOWN = "unknown", _l("The database and the files do not belong together")
+    HAND = "hand", _l("By hand")
 
 
 class FieldType(LabelledEnum):

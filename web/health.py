@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 
 from extensions import db, migrate, now
 from models import Client, EmailStatus, Heartbeat, OutboundEmail
+from operations import desk_mark
 from web.access import public
 
 WORKER_SILENCE = timedelta(minutes=5)
@@ -31,13 +32,14 @@ def healthz() -> Response:
 
 @public
 def readyz() -> Response:
-    """The database answers and has the tables this code was written for."""
+    """The database answers and has the tables this code was written for; a second line says that the desk is held."""
     try:
         ready = is_migrated()
+        said = "ok\nheld\n" if ready and is_held() else "ok\n"
     except Exception:
         current_app.logger.exception("not ready")
         ready = False
-    return Response("ok\n" if ready else "fail\n", status=200 if ready else 503, mimetype="text/plain")
+    return Response(said if ready else "fail\n", status=200 if ready else 503, mimetype="text/plain")
 
 
 def is_migrated() -> bool:
@@ -45,6 +47,11 @@ def is_migrated() -> bool:
     directory = ScriptDirectory.from_config(migrate.get_config())
     with db.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_heads() == tuple(directory.get_heads())
+
+
+def is_held() -> bool:
+    """Whether nothing is done by the clock until staff confirm it."""
+    return db.session.scalar(desk_mark.OPEN_HOLD) is not None
 
 
 @public
@@ -65,6 +72,8 @@ def metrics() -> Response:
     workers.set(
         db.session.scalar(sa.select(sa.func.count(Heartbeat.id)).where(Heartbeat.seen_at > now() - WORKER_SILENCE))
     )
+    held = Gauge("clientdesk_held", "Whether nothing is done by the clock until staff confirm it", registry=registry)
+    held.set(is_held())
     newest = Gauge("clientdesk_newest_client", "Highest code of a client", registry=registry)
     newest.set(db.session.scalar(sa.select(sa.func.max(Client.id))) or 0)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

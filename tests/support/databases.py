@@ -45,6 +45,14 @@ class Store:
     def _note(self, template: str) -> Path:
         return run.directory() / f"{self.ENGINE}-{template}.pickle"
 
+    def save(self) -> None:
+        """Make a copy of the present database, as a backup does. Nobody must be connected, where that is PostgreSQL."""
+        raise NotImplementedError
+
+    def put_back(self) -> None:
+        """Have that copy in the place of the present database. Nobody must be connected."""
+        raise NotImplementedError
+
     def _copy_to(self, template: str) -> None:
         raise NotImplementedError
 
@@ -73,6 +81,20 @@ class SQLite(Store):
         self.begins_with = template
         return f"sqlite:///{self._path}"
 
+    def save(self) -> None:
+        """With the write-ahead log, as it stands beside the file while the desk runs."""
+        for path in self._files():
+            shutil.copyfile(path, path.with_name(f"saved-{path.name}"))
+
+    def put_back(self) -> None:
+        for path in self._files():
+            path.unlink()
+        for path in self._path.parent.glob(f"saved-{self._path.name}*"):
+            path.rename(path.with_name(path.name.removeprefix("saved-")))
+
+    def _files(self) -> list[Path]:
+        return [self._path, *self._path.parent.glob(f"{self._path.name}-wal")]
+
     def _copy_to(self, template: str) -> None:
         _fold_journal(self._path)
         shutil.copyfile(self._path, self._file(template))
@@ -81,7 +103,8 @@ class SQLite(Store):
         return run.directory() / f"{template}.db"
 
     def drop(self) -> None:
-        for path in (self._path, *self._path.parent.glob(f"{self._path.name}-*")):
+        beside = (f"{self._path.name}-*", f"saved-{self._path.name}*")
+        for path in (self._path, *(found for name in beside for found in self._path.parent.glob(name))):
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -110,6 +133,14 @@ class PostgreSQL(Store):
         self._copy(self._called(template), self._name)
         self.begins_with = template
         return postgres.url(self._data, self._name)
+
+    def save(self) -> None:
+        self._server.execute(f"DROP DATABASE IF EXISTS saved_{self._name}")
+        self._copy(self._name, f"saved_{self._name}")
+
+    def put_back(self) -> None:
+        self.drop()
+        self._server.execute(f"ALTER DATABASE saved_{self._name} RENAME TO {self._name}")
 
     def _copy_to(self, template: str) -> None:
         self._copy(self._name, self._called(template))
