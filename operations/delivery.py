@@ -11,7 +11,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -44,8 +43,13 @@ class Made(NamedTuple):
     """A letter as it goes out, or what is wrong with it."""
 
     sender: str = ""
+    to: str = ""
     content: bytes = b""
     wrong: Exception | None = None
+
+    @property
+    def envelope(self) -> smtp.Envelope | None:
+        return None if self.wrong else smtp.Envelope(self.sender, self.to, len(self.content))
 
 
 class Postman:
@@ -68,9 +72,8 @@ class Postman:
         self._batch = 5
         # Whether a mailing has paused by itself over a letter of this batch: the rest is put back.
         self._has_paused = False
-        # The letter after the one that is being sent, and as it is made.
-        self._next: Claimed | None = None
-        self._made: Made | None = None
+        # What is made and not sent yet, by the letters' ids: two letters at most.
+        self._made: dict[int, Made] = {}
         self._leave_alone_until = 0.0
         self._failures = 0
         # A worker that starts does not know what the one before it found.
@@ -170,17 +173,19 @@ class Postman:
 
     def _send_batch(self) -> int:
         """Send what is claimed, as long as it does not take too long; what is left is put back."""
-        started, count, self._has_paused = time.monotonic(), 0, False
+        started, count, took, self._has_paused = time.monotonic(), 0, 0.0, False
         letters = list(self._holding.values())
         try:
             for number, letter in enumerate(letters):
                 if not self._may_go_on(started):
                     break
-                # The next one is offered only where it will be sent, if nothing happens.
-                self._next = letters[number + 1] if number + 1 < len(letters) else None
-                count += self._send(letter)
+                begun = time.monotonic()
+                # A letter that the server was told of and does not get costs the connection.
+                is_last = begun - started + 2 * took > BATCH_SECONDS
+                count += self._send(letter, [] if is_last else letters[number + 1 : number + 3])
+                took = time.monotonic() - begun
         finally:
-            self._made = self._next = None
+            self._made.clear()
             if self._connection is not None:
                 self._connection.withdraw()
             self._batch = max(1, min(LARGEST_BATCH, count * 2))
@@ -194,19 +199,22 @@ class Postman:
         connected = self._connection is not None and self._connection.is_open and not self._in_doubt
         return in_time and connected and not self._has_paused and not self._stop()
 
-    def _send(self, letter: Claimed) -> bool:
+    def _send(self, letter: Claimed, following: list[Claimed]) -> bool:
         """Send one letter and note what became of it; whether the server has taken it.
 
-        While the server takes it, the next one is made; while it is noted, the server is told of the next one.
+        The server is told at once which is the next one. That is made already, so that it can follow as soon as this
+        one is noted; the one after that is made while the server takes this one.
         """
         assert self._connection is not None
-        made, self._made = self._made or self._make(letter), None
+        made = self._make(letter)
+        next_ = self._make(following[0]).envelope if following else None
+        del self._made[letter.id]
         try:
             if made.wrong is not None:
                 raise made.wrong  # noqa: TRY301 - told as if it were made only now
-            self._connection.hand_over(sender=made.sender, to=letter.address, letter=made.content)
-            if self._next is not None:
-                self._made = self._make(self._next)
+            self._connection.hand_over(sender=made.sender, to=made.to, letter=made.content, following=next_)
+            for each in following[1:]:
+                self._make(each)
             self._connection.taken()
         except Skipped as skipped:
             self._note(letter, EmailStatus.SKIPPED, RecipientOutcome.SKIPPED, reason=skipped.reason)
@@ -224,30 +232,22 @@ class Postman:
             log.exception("letter %s cannot be made", letter.id)
             self._note(letter, EmailStatus.FAILED, RecipientOutcome.FAILED, error=f"cannot be made: {error}")
         else:
-            self._offer_next()
             self._note_sent(letter)
             return True
         return False
 
     def _make(self, letter: Claimed) -> Made:
-        """Make a letter; what is wrong with it is told when it is its turn."""
-        try:
-            return Made(*self._making.make(letter))
-        except Exception as error:  # noqa: BLE001 - raised by `_send`
-            return Made(wrong=error)
-        finally:
+        """The letter as it goes out, made now if it is not yet; what is wrong with it is told when it is its turn."""
+        if letter.id not in self._made:
+            try:
+                sender, content = self._making.make(letter)
+                self._made[letter.id] = Made(sender, letter.address, content)
+            except Exception as error:  # noqa: BLE001 - raised by `_send`
+                self._made[letter.id] = Made(wrong=error)
             if db.session().in_transaction():
                 # Nothing may be locked in the database while the server is talked to.
                 db.session.rollback()
-
-    def _offer_next(self) -> None:
-        """Tell the server of the next letter, if it could be made."""
-        assert self._connection is not None
-        if self._next is None or self._made is None or self._made.wrong is not None:
-            return
-        # A letter with a wrong address, or a connection that broke, shows when it is its turn.
-        with suppress(mime.BadLetter, smtp.Unreachable):
-            self._connection.offer(sender=self._made.sender, to=self._next.address, size=len(self._made.content))
+        return self._made[letter.id]
 
     def _note_refused(self, letter: Claimed, error: smtp.Refused) -> None:
         if error.is_permanent:

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from config import MailServer
 
@@ -44,6 +45,14 @@ class Refused(Exception):
         return 500 <= self.code < 600
 
 
+class Envelope(NamedTuple):
+    """What is said of a letter before its content; `size` in bytes."""
+
+    sender: str
+    to: str
+    size: int
+
+
 class Connection:
     """One connection, made when it is needed and kept while it is used."""
 
@@ -52,8 +61,8 @@ class Connection:
         self._own_name = own_name if not own_name[:1].isdigit() else f"[{own_name}]"
         self._timeout = timeout
         self._smtp: smtplib.SMTP | None = None
-        # Sender, recipient and size of the letter that the server was told of and does not have yet.
-        self._offered: tuple[str, str, int] | None = None
+        # The letter that the server was told of and has nothing of yet.
+        self._offered: Envelope | None = None
         self._used_at = 0.0
 
     def open(self) -> None:
@@ -69,39 +78,29 @@ class Connection:
         self.hand_over(sender=sender, to=to, letter=letter)
         self.taken()
 
-    def offer(self, *, sender: str, to: str, size: int) -> None:
-        """Tell the server from whom and to whom the next letter is, so that it is ready for it. Raises Unreachable.
-
-        It has nothing of the letter yet, and takes none if the connection ends. A server to which only one command may
-        be said at a time is told later, by `hand_over`; so is one that does not take such addresses.
-        """
-        if self._smtp is None or not self._smtp.has_extn("pipelining"):
-            return
-        with self._heard(), suppress(Refused):
-            self._say(self._smtp, sender, to, size)
-
-    def hand_over(self, *, sender: str, to: str, letter: bytes) -> None:
+    def hand_over(self, *, sender: str, to: str, letter: bytes, following: Envelope | None = None) -> None:
         """Give the server one letter; whether it has taken it says `taken`. Raises any of the three.
 
-        Both addresses must be fit for an envelope already, and the letter's lines end as lines of letters do. If
-        another letter was offered, the connection ends: the server would take this one for that.
+        The addresses must be fit for an envelope already, and the letter's lines end as lines of letters do. A server
+        that takes several commands at once is told behind the letter which one is `following`; it has nothing of that
+        one yet, and takes none if the connection ends. That a letter's content may begin such a group of commands, and
+        DATA must end it, says RFC 2920, 3.1.
         """
         if self._smtp is None:
             raise Unreachable("not connected")
         with self._heard():
-            wanted = (sender, to, len(letter))
+            wanted = Envelope(sender, to, len(letter))
             if self._offered not in (None, wanted):
                 raise smtplib.SMTPServerDisconnected("another letter was offered")
-            if self._smtp.has_extn("pipelining"):
-                if self._offered is None:
-                    self._say(self._smtp, *wanted)
-                self._offered = None
-                replies = [self._smtp.getreply() for _command in range(3)]
-            else:
-                replies = self._say_one_by_one(self._smtp, *wanted)
-            self._end_if_refused(self._smtp, replies)
+            at_once = self._smtp.has_extn("pipelining")
+            self._end_if_refused(self._smtp, self._replies(self._smtp, wanted, at_once=at_once))
             end = b".\r\n" if letter.endswith(b"\r\n") else b"\r\n.\r\n"
-            self._smtp.send(letter.replace(b"\r\n.", b"\r\n..") + end)
+            commands = b""
+            if following is not None and at_once:
+                with suppress(Refused):
+                    commands = self._commands(self._smtp, following)
+                    self._offered = following
+            self._smtp.send(b"".join((letter.replace(b"\r\n.", b"\r\n.."), end, commands)))
 
     def taken(self) -> None:
         """Wait until the server has taken the letter that was handed over last. Raises any of the three."""
@@ -113,7 +112,7 @@ class Connection:
                 raise smtplib.SMTPResponseException(code, text)
 
     def withdraw(self) -> None:
-        """Take back what was offered, if anything was: by ending the connection, as there is no other way."""
+        """Take back the letter that the server was told of, if anything was: by ending the connection, as there is no other way."""
         if self._offered is not None:
             self.close()
 
@@ -129,22 +128,23 @@ class Connection:
         finally:
             self._used_at = time.monotonic()
 
-    def _say(self, smtp: smtplib.SMTP, sender: str, to: str, size: int) -> None:
-        """Say MAIL, RCPT and DATA at once, without waiting for the replies."""
-        smtp.send("".join(f"{command}\r\n" for command in self._commands(smtp, sender, to, size)).encode())
-        self._offered = (sender, to, size)
+    def _replies(self, smtp: smtplib.SMTP, wanted: Envelope, *, at_once: bool) -> list[tuple[int, bytes]]:
+        """What the server says to MAIL, RCPT and DATA, which it may have been told already."""
+        if not at_once:
+            replies: list[tuple[int, bytes]] = []
+            for command in self._commands(smtp, wanted).splitlines(keepends=True):
+                if all(code < 400 for code, _text in replies):
+                    smtp.send(command)
+                    replies.append(smtp.getreply())
+            return replies
+        if self._offered is None:
+            smtp.send(self._commands(smtp, wanted))
+        self._offered = None
+        return [smtp.getreply() for _command in range(3)]
 
-    def _say_one_by_one(self, smtp: smtplib.SMTP, sender: str, to: str, size: int) -> list[tuple[int, bytes]]:
-        replies: list[tuple[int, bytes]] = []
-        for command in self._commands(smtp, sender, to, size):
-            if all(code < 400 for code, _text in replies):
-                smtp.send(f"{command}\r\n".encode())
-                replies.append(smtp.getreply())
-        return replies
-
-    def _commands(self, smtp: smtplib.SMTP, sender: str, to: str, size: int) -> tuple[str, ...]:
-        options = self._options(smtp, sender, to, size)
-        return f"MAIL FROM:<{sender}>{options}", f"RCPT TO:<{to}>", "DATA"
+    def _commands(self, smtp: smtplib.SMTP, of: Envelope) -> bytes:
+        options = self._options(smtp, of.sender, of.to, of.size)
+        return f"MAIL FROM:<{of.sender}>{options}\r\nRCPT TO:<{of.to}>\r\nDATA\r\n".encode()
 
     def _end_if_refused(self, smtp: smtplib.SMTP, replies: list[tuple[int, bytes]]) -> None:
         """Raise the first refusal among the replies to MAIL, RCPT and DATA; the server waits for the next."""

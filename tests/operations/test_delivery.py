@@ -478,13 +478,15 @@ def test_a_letter_of_which_the_server_was_told_does_not_go_out_if_the_worker_sto
     smtp: Any, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was told to whom, and got nothing else: it makes no empty letter of that."""
-    made, offered = queued(3), []
+    made, told = queued(3), []
     postman = delivery.Postman(worker="stopping", stop=lambda: bool(smtp.letters))
-    offer = postman._connection.offer
-    monkeypatch.setattr(postman._connection, "offer", lambda **of: (offered.append(of["to"]), offer(**of)))
+    withdraw = postman._connection.withdraw
+    monkeypatch.setattr(
+        postman._connection, "withdraw", lambda: (told.append(postman._connection._offered.to), withdraw())
+    )
     monkeypatch.setattr(postman, "_batch", 3)
     assert postman.deliver() == 1
-    assert offered == ["one-2@client.example"]
+    assert told == ["one-2@client.example"]
     assert [state(letter) for letter in made] == [("sent", 1), ("queued", 0), ("queued", 0)]
     cast.work()
     assert [taken.recipients for taken in smtp.letters] == [(f"one-{n}@client.example",) for n in (1, 2, 3)]
