@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app, flash, g, has_request_context, request, session
+from flask_babel import format_datetime
 from flask_babel import gettext as _
 from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +18,7 @@ from admin_views.desk_held import RIGHT
 from extensions import db, now
 from models import Client, PenaltyPoint, Staff
 from operations import features, filters, settings
-from operations.waiting import MOST_COUNTED
+from operations.waiting import MOST_COUNTED, silent_since
 from web.requests import is_staff_path
 
 
@@ -46,6 +47,7 @@ def context(person: Staff, waiting: int, answered: int = 0, trip: int | None = N
         "menu": Menu(person, waiting, answered),
         "breaker": _breaker(person) if trip is not None and features.abuse_handling() else None,
         "desk_held": _held(person) if g.get("desk_hold") is not None else None,
+        "worker_silent_since": _silent_since(),
         "language_url": "/admin/language",
         "logout_url": "/admin/logout",
         "home_url": "/admin/",
@@ -64,6 +66,12 @@ def _breaker(person: Staff) -> dict[str, Any]:
 def _held(person: Staff) -> dict[str, Any]:
     """The banner while nothing is done by the clock, with the way to the page for those who may let it go on."""
     return {"url": "/admin/held/" if person.may(RIGHT) else None}
+
+
+def _silent_since() -> str | None:
+    """Since when no worker has reported, in words, where that is too long ago."""
+    since = silent_since(g.get("last_heartbeat"), now=now())
+    return None if since is None else format_datetime(since, "short")
 
 
 class Menu:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from models import BreakerTrip, DeskHold, Ticket, TicketStatus, Violation, ViolationStatus
+from models import BreakerTrip, DeskHold, Heartbeat, Ticket, TicketStatus, Violation, ViolationStatus
 from operations import deletion
 
 MOST_COUNTED = 100
+# A worker gives a sign of life every few seconds; one that gave none for so long is gone.
+WORKER_SILENCE = timedelta(minutes=5)
 
 
 def waiting_for_staff() -> sa.ScalarSelect[Any]:
@@ -33,3 +36,13 @@ def open_trip() -> sa.ScalarSelect[Any]:
 def open_hold() -> sa.ScalarSelect[Any]:
     """The id of the time that the desk is held for, as a part of a statement."""
     return sa.select(DeskHold.id).where(DeskHold.is_open).scalar_subquery()
+
+
+def last_heartbeat() -> sa.ScalarSelect[Any]:
+    """When a worker gave its last sign of life, as a part of a statement; None where none runs that was not ended."""
+    return sa.select(sa.func.max(Heartbeat.seen_at)).scalar_subquery()
+
+
+def silent_since(last: datetime | None, *, now: datetime) -> datetime | None:
+    """Since when no worker has reported; None where one has lately, or where all that ran were ended properly."""
+    return last if last is not None and last < now - WORKER_SILENCE else None

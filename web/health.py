@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import sqlalchemy as sa
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -13,9 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from extensions import db, migrate, now
 from models import Client, EmailStatus, Heartbeat, OutboundEmail
 from operations import desk_mark
+from operations.waiting import WORKER_SILENCE, last_heartbeat, silent_since
 from web.access import public
-
-WORKER_SILENCE = timedelta(minutes=5)
 
 
 def register(app: Flask) -> None:
@@ -32,14 +29,29 @@ def healthz() -> Response:
 
 @public
 def readyz() -> Response:
-    """The database answers and has the tables this code was written for; a second line says that the desk is held."""
+    """The database answers and has the tables this code was written for, and no worker has fallen silent.
+
+    A second line says that the desk is held, or that it is for want of a worker that it is not ready.
+    """
     try:
-        ready = is_migrated()
-        said = "ok\nheld\n" if ready and is_held() else "ok\n"
+        said = (
+            "fail\n"
+            if not is_migrated()
+            else "fail\nworker\n"
+            if is_silent()
+            else "ok\nheld\n"
+            if is_held()
+            else "ok\n"
+        )
     except Exception:
         current_app.logger.exception("not ready")
-        ready = False
-    return Response(said if ready else "fail\n", status=200 if ready else 503, mimetype="text/plain")
+        said = "fail\n"
+    return Response(said, status=200 if said.startswith("ok") else 503, mimetype="text/plain")
+
+
+def is_silent() -> bool:
+    """Whether workers ran and none has given a sign of life for minutes."""
+    return silent_since(db.session.scalar(sa.select(last_heartbeat())), now=now()) is not None
 
 
 def is_migrated() -> bool:

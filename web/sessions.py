@@ -23,7 +23,7 @@ from werkzeug.datastructures import CallbackDict
 from extensions import db, now, plain_rows
 from models import Session, SessionKind, Staff
 from operations import custom_fields, features, settings
-from operations.waiting import answered_violations, open_hold, open_trip, waiting_for_staff
+from operations.waiting import answered_violations, last_heartbeat, open_hold, open_trip, waiting_for_staff
 
 log = logging.getLogger("clientdesk.web")
 
@@ -125,6 +125,7 @@ def find_staff(_dialect: str) -> Any:
             answered_violations().label("answered"),
             open_trip().label("trip"),
             open_hold().label("hold"),
+            last_heartbeat().label("heartbeat"),
         )
         .outerjoin(Staff, Staff.id == Session.staff_id)
         .options(joinedload(Staff.role, innerjoin=False))
@@ -180,7 +181,7 @@ class DeskSessionInterface(SessionInterface):
         if kind is SessionKind.STAFF:
             # The staff member is held here, so that to load him finds him without another question.
             g.frame_facts = (row["Staff"], row["waiting"], row["answered"], row["trip"])
-            g.desk_hold = row["hold"]
+            g.desk_hold, g.last_heartbeat = row["hold"], row["heartbeat"]
             settings.remember(row["settings"])
             custom_fields.remember(row["custom_fields"])
             features.remember(features.ABUSE_HANDLING, row["abuse_handling"])
