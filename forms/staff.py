@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext as _l
 from wtforms import PasswordField, RadioField, SelectField, StringField
@@ -10,7 +9,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, InputRequired, Length, Optional
 
 from forms.clients import Email
-from forms.fields import EnumField, LongList, PlainText, tidy
+from forms.fields import EnumField, LongList, PlainText, tidy, time_zones
 from forms.panel import RefusableForm
 from models import Language
 from operations.passwords import MAXIMUM_LENGTH
@@ -39,7 +38,7 @@ class ProfileForm(RefusableForm):
     )
     language = EnumField(_l("Language"), kind=Language)
     time_zone = SelectField(
-        _l("Time zone"), widget=LongList(), choices=lambda: [(zone, zone) for zone in sorted(available_timezones())]
+        _l("Time zone"), widget=LongList(), choices=time_zones
     )
     row_height = RadioField(
         _l("Rows of lists"), choices=[SelectChoice("comfortable", _l("Comfortable")), SelectChoice("compact", _l("Compact"))],
