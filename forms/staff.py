@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from flask_babel import lazy_gettext as _l
 from wtforms import PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
@@ -37,9 +36,7 @@ class ProfileForm(RefusableForm):
         _l("E-mail"), [Optional(), Email()], filters=[tidy], description=_l("Tests of messages are sent to it.")
     )
     language = EnumField(_l("Language"), kind=Language)
-    time_zone = SelectField(
-        _l("Time zone"), widget=LongList(), choices=time_zones
-    )
+    time_zone = SelectField(_l("Time zone"), widget=LongList(), choices=time_zones)
     row_height = RadioField(
         _l("Rows of lists"), choices=[SelectChoice("comfortable", _l("Comfortable")), SelectChoice("compact", _l("Compact"))],
         default="comfortable",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, PasswordField, SelectField, SelectMultipleField
 from wtforms.validators import DataRequired, EqualTo, Length, Optional

@@ -136,9 +136,9 @@ def _read_plain(html: str) -> Node | None:
     if "\0" in html or _ODD_REFERENCE.search(html):
         return None
     here = root = Node("", {}, None)
-    position, end, match = 0, len(html), _TOKEN.match
-    while position < end:
-        token = match(html, position)
+    position = 0
+    while position < len(html):
+        token = _TOKEN.match(html, position)
         if token is None:
             return None
         position = token.end()
@@ -146,24 +146,28 @@ def _read_plain(html: str) -> Node | None:
         if text:
             here.children.append(unescape(text) if "&" in text else text)
         if ended:
-            here = here.parent if here.tag == ended and here.parent else _after(here, ended.lower())
+            here = _after(here, ended.lower())
         elif tag:
             attributes = _attributes(written)
             if attributes is None:
                 return None
             node = Node(tag.lower(), attributes.copy(), here)
             here.children.append(node)
-            if is_empty or node.tag in VOID:
-                continue
-            here = node
-            if node.tag in _TEXT:
-                inner = _TEXT[node.tag].match(html, position)
-                if inner is None:
-                    return None
-                if node.tag in HTMLParser.CDATA_CONTENT_ELEMENTS and inner[0]:
-                    here.children.append(inner[0])
-                    position = inner.end()
-    return root
+            if not is_empty and node.tag not in VOID:
+                here = node
+                position = _past_its_text(node, html, position) if node.tag in _TEXT else position
+    return None if position > len(html) else root
+
+
+def _past_its_text(node: Node, html: str, position: int) -> int:
+    """Where to read on in an element that holds text alone; past the end of the page where it does not."""
+    inner = _TEXT[node.tag].match(html, position)
+    if inner is None:
+        return len(html) + 1
+    if node.tag in HTMLParser.CDATA_CONTENT_ELEMENTS and inner[0]:
+        node.children.append(inner[0])
+        return inner.end()
+    return position
 
 
 @functools.lru_cache(maxsize=4096)
