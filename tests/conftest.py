@@ -181,6 +181,8 @@ def environ(database_url: str, smtp: mail.MailServer, port: int, data_dir: Path)
         "SMTP_URL": smtp.url,
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "TESTING": "1",
+        # What programs of Python begin with: tests/support/children/sitecustomize.py.
+        "PYTHONPATH": str(ROOT / "tests/support/children"),
     }
 
 
