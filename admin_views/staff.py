@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -14,7 +13,7 @@ from wtforms.validators import Optional
 from admin_views.base import ModuleView
 from extensions import db
 from forms.clients import Email
-from forms.fields import LongList
+from forms.fields import LongList, time_zones
 from models import Role, Staff
 from operations import staff as staff_operations
 from operations.filters import Record
@@ -42,7 +41,7 @@ class StaffView(ModuleView):
     form_args = {
         "email": {"validators": [Optional(), Email()]},
         "time_zone": {
-            "choices": lambda: [(zone, zone) for zone in sorted(available_timezones())],
+            "choices": time_zones,
             "validators": [],
             "widget": LongList(),
         },

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import sqlalchemy as sa
 from flask_babel import get_locale, get_timezone
@@ -64,6 +64,12 @@ class LongList(Select):
 @lru_cache(maxsize=16)
 def _as_options(choices: tuple[tuple[str, str], ...]) -> str:
     return "".join(f'<option value="{escape(value)}">{escape(label)}</option>' for value, label in choices)
+
+
+@lru_cache(maxsize=1)
+def time_zones() -> list[tuple[str, str]]:
+    """The zones to choose from. To find out which there are means to open hundreds of files."""
+    return [(zone, zone) for zone in sorted(available_timezones())]
 
 
 class EnumField(SelectField):

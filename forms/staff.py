@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from flask_babel import lazy_gettext as _l
 from wtforms import PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, InputRequired, Length, Optional
 
 from forms.clients import Email
-from forms.fields import EnumField, LongList, PlainText, tidy
+from forms.fields import EnumField, LongList, PlainText, tidy, time_zones
 from forms.panel import RefusableForm
 from models import Language
 from operations.passwords import MAXIMUM_LENGTH
@@ -38,9 +36,7 @@ class ProfileForm(RefusableForm):
         _l("E-mail"), [Optional(), Email()], filters=[tidy], description=_l("Tests of messages are sent to it.")
     )
     language = EnumField(_l("Language"), kind=Language)
-    time_zone = SelectField(
-        _l("Time zone"), widget=LongList(), choices=lambda: [(zone, zone) for zone in sorted(available_timezones())]
-    )
+    time_zone = SelectField(_l("Time zone"), widget=LongList(), choices=time_zones)
     row_height = RadioField(
         _l("Rows of lists"), choices=[SelectChoice("comfortable", _l("Comfortable")), SelectChoice("compact", _l("Compact"))],
         default="comfortable",

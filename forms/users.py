@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, PasswordField, SelectField, SelectMultipleField
 from wtforms.validators import DataRequired, EqualTo, Length, Optional
 
 from forms.base import Form
 from forms.clients import FILLED, Email, line
-from forms.fields import EnumField, LongList, LookupField
+from forms.fields import EnumField, LongList, LookupField, time_zones
 from models import Client, Language
 from operations import passwords
 from operations.client_users import AREAS
@@ -31,7 +29,7 @@ class EditUserForm(Form):
     language = EnumField(_l("Language"), kind=Language, default=Language.EN)
     time_zone = SelectField(
         _l("Time zone"), widget=LongList(), default="UTC",
-        choices=lambda: [(zone, zone) for zone in sorted(available_timezones())],
+        choices=time_zones,
     )  # fmt: skip
     permissions = SelectMultipleField(
         _l("May enter"), choices=lambda: list(AREAS.items()),

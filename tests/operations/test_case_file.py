@@ -79,14 +79,18 @@ def _rank(row: case_file.Row) -> int:
 
 
 @pytest.fixture
-def full(session: Any) -> int:
+def full(session: Any, keep: Any) -> int:
     """A client with records of every kind, many of them at the very same moments, and a neighbour with as many."""
-    moments = [MIDNIGHT + timedelta(hours=hours) for hours in (-30, -24, 0, 0, 7, 24, 25)]
-    client, other = make.client(), make.client()
-    for each in (client, other):
-        fill(each, moments)
-    session.commit()
-    return client.id
+
+    def fill_both() -> int:
+        moments = [MIDNIGHT + timedelta(hours=hours) for hours in (-30, -24, 0, 0, 7, 24, 25)]
+        client, other = make.client(), make.client()
+        for each in (client, other):
+            fill(each, moments)
+        session.commit()
+        return client.id
+
+    return keep("full", fill_both)
 
 
 @pytest.mark.parametrize("oldest_first", [False, True])

@@ -56,12 +56,16 @@ CLIENTS = 60
 
 
 @pytest.fixture
-def password(session: Any) -> str:
+def password(session: Any, keep: Any) -> str:
     """The password of a database that demo data has just been put into."""
-    password = demo.create(clients=CLIENTS, seed=7, now=NOW)
-    session.commit()
-    assert password
-    return password
+
+    def fill() -> str:
+        made = demo.create(clients=CLIENTS, seed=7, now=NOW)
+        session.commit()
+        assert made
+        return made
+
+    return keep("password", fill)
 
 
 def count(*conditions: Any) -> int:

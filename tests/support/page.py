@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -10,6 +13,8 @@ VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "met
 
 class Node:
     """An element. `attributes` are as written, entities resolved; an attribute without a value is ''."""
+
+    __slots__ = ("attributes", "children", "parent", "tag")
 
     def __init__(self, tag: str, attributes: dict[str, str], parent: Node | None) -> None:
         self.tag = tag
@@ -24,10 +29,13 @@ class Node:
         return self.attributes.get(name, default)
 
     def walk(self) -> Iterator[Node]:
-        for child in self.children:
+        """All elements within, in the order of the page."""
+        ahead = self.children[::-1]
+        while ahead:
+            child = ahead.pop()
             if isinstance(child, Node):
                 yield child
-                yield from child.walk()
+                ahead.extend(reversed(child.children))
 
     def all(self, tag: str = "", /, **attributes: str | None) -> list[Node]:
         """Elements within, by tag and attributes: `class_` one of the classes, `data_id` is data-id, None any value."""
@@ -67,6 +75,8 @@ class Node:
 
 
 class _Builder(HTMLParser):
+    """Reads any HTML."""
+
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.root = self.here = Node("", {}, None)
@@ -81,21 +91,100 @@ class _Builder(HTMLParser):
         self.here.children.append(Node(tag, {name: value or "" for name, value in attrs}, self.here))
 
     def handle_endtag(self, tag: str) -> None:
-        node: Node | None = self.here
-        while node is not None and node.tag != tag:
-            node = node.parent
-        if node is not None and node.parent is not None:
-            self.here = node.parent
+        self.here = _after(self.here, tag)
 
     def handle_data(self, data: str) -> None:
         self.here.children.append(data)
 
 
 def read(html: str) -> Node:
+    return _read_plain(html) or _read_any(html)
+
+
+def _read_any(html: str) -> Node:
     builder = _Builder()
     builder.feed(html)
     builder.close()
     return builder.root
+
+
+# Pages are read by the ten thousand, and the standard library's reader is slow. So what is written as our templates
+# write is read by one expression, and with the first sign of anything else the whole page is left to the other.
+# tests/house/test_reading_pages.py holds that both find the same.
+_TOKEN = re.compile(
+    r"([^<]*)"
+    r"(?:"
+    r"""<([a-zA-Z][a-zA-Z0-9-]*)((?:[^<>"'/]+|"[^"]*"|'[^']*')*)(/?)>"""
+    r"|</([a-zA-Z][a-zA-Z0-9-]*)>"
+    r"|<!--(?!-?>)[^-]*(?:-[^-]+)*-->"
+    r"|<!(?:doctype|DOCTYPE)[^<>\[]*>"
+    r"|\Z)"
+)
+_ATTRIBUTE = r"""[ \n]+([a-zA-Z_:][a-zA-Z0-9_:.-]*)(?:="([^"]*)"|='([^']*)'|=([\w.#%-]+)(?![^ \n]))?"""
+_ATTRIBUTES, _ATTRIBUTE = re.compile(rf"(?:{_ATTRIBUTE})*[ \n]*"), re.compile(_ATTRIBUTE)
+_ODD_REFERENCE = re.compile(r"&(?!(?:#[1-9][0-9]{1,4}|amp|lt|gt|quot|nbsp|times|middot|hellip|laquo|raquo);)")
+# What stands in these is no element, whatever it looks like.
+_TEXT = {
+    **{tag: re.compile(rf"[^<]*(?:<(?![/!])[^<]*)*(?=</{tag}>)") for tag in ("script", "style")},
+    **{tag: re.compile(rf"[^<]*(?=</{tag}>)") for tag in ("textarea", "title")},
+    **{tag: re.compile(r"(?!)") for tag in ("iframe", "noembed", "noframes", "plaintext", "xmp")},
+}
+
+
+def _read_plain(html: str) -> Node | None:
+    """The page, None where something in it is not plain."""
+    if "\0" in html or _ODD_REFERENCE.search(html):
+        return None
+    here = root = Node("", {}, None)
+    position = 0
+    while position < len(html):
+        token = _TOKEN.match(html, position)
+        if token is None:
+            return None
+        position = token.end()
+        text, tag, written, is_empty, ended = token.groups()
+        if text:
+            here.children.append(unescape(text) if "&" in text else text)
+        if ended:
+            here = _after(here, ended.lower())
+        elif tag:
+            attributes = _attributes(written)
+            if attributes is None:
+                return None
+            node = Node(tag.lower(), attributes.copy(), here)
+            here.children.append(node)
+            if not is_empty and node.tag not in VOID:
+                here = node
+                position = _past_its_text(node, html, position) if node.tag in _TEXT else position
+    return None if position > len(html) else root
+
+
+def _past_its_text(node: Node, html: str, position: int) -> int:
+    """Where to read on in an element that holds text alone; past the end of the page where it does not."""
+    inner = _TEXT[node.tag].match(html, position)
+    if inner is None:
+        return len(html) + 1
+    if node.tag in HTMLParser.CDATA_CONTENT_ELEMENTS and inner[0]:
+        node.children.append(inner[0])
+        return inner.end()
+    return position
+
+
+@functools.lru_cache(maxsize=4096)
+def _attributes(written: str) -> dict[str, str] | None:
+    """What is written in a tag, None where it is not plain."""
+    if not _ATTRIBUTES.fullmatch(written):
+        return None
+    found = _ATTRIBUTE.findall(written)
+    return {name.lower(): unescape(double or single or bare) for name, double, single, bare in found}
+
+
+def _after(here: Node, ended: str) -> Node:
+    """Where what follows the end of a tag belongs: an end without a beginning ends nothing."""
+    node: Node | None = here
+    while node is not None and node.tag != ended:
+        node = node.parent
+    return here if node is None or node.parent is None else node.parent
 
 
 # What the pages of the desk are made of
