@@ -31,6 +31,7 @@ from operations import (
     profiles,
     settings,
     tickets,
+    unsubscribing,
 )
 from operations import inbound_outcomes as why
 from operations.attachments import StoredFile
@@ -107,7 +108,7 @@ def _settle(row: InboundEmail, letter: Letter, files: Files, *, now: datetime) -
     """All that follows from the letter: a message, a note on a letter of ours, or the reason why not."""
     row.error, row.handled_at = "", now
     try:
-        if not _note_bounce(row, letter):
+        if not _note_bounce(row, letter) and not _unsubscribe(row, letter, now=now):
             _write(row, letter, files, now=now)
     except NotTaken as refused:
         # It is raised before anything is written.
@@ -124,6 +125,16 @@ def _note_bounce(row: InboundEmail, letter: Letter) -> bool:
         return False
     row.outcome, row.reason, row.error = InboundOutcome.BOUNCED, "", bounce.reason
     row.client_id, row.ticket_id = returned.client_id, returned.ticket_id
+    return True
+
+
+def _unsubscribe(row: InboundEmail, letter: Letter, *, now: datetime) -> bool:
+    """Whoever has the token may do it, as by the link; mail programs send such letters for their users."""
+    client = unsubscribing.client_in(letter.head.subject)
+    if client is None:
+        return False
+    unsubscribing.unsubscribe(client, source="letter", now=now)
+    row.outcome, row.reason, row.client_id = InboundOutcome.IGNORED, why.UNSUBSCRIBED, client.id
     return True
 
 

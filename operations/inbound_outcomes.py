@@ -14,6 +14,7 @@ OWN = "own"
 TWICE = "twice"
 EMPTY = "empty"
 BY_STAFF = "by_staff"
+UNSUBSCRIBED = "unsubscribed"
 # Not taken: somebody wrote them, and may want to know.
 STRANGER = "stranger"
 SEVERAL_CLIENTS = "several_clients"
@@ -36,6 +37,7 @@ LABELS: dict[str, Any] = {
     TWICE: _l("Came twice"),
     EMPTY: _l("Empty"),
     BY_STAFF: _l("Put aside by staff"),
+    UNSUBSCRIBED: _l("Unsubscribes from news"),
     STRANGER: _l("The address is nobody's"),
     SEVERAL_CLIENTS: _l("The address is that of several clients"),
     NOT_OF_CLIENT: _l("The sender is nobody of the ticket's client"),

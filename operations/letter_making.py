@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from flask import current_app
 
 from extensions import db, now, plain_rows
 from models import (
@@ -156,6 +157,11 @@ class Desk:
             raise Skipped("deleted")
         sort = self._sort(letter)
         unsubscribe = unsubscribing.url_for_client(letter.client_id) if sort.is_news else ""
+        by_letter = (
+            unsubscribing.mailto_for_client(letter.client_id, to=mime.address(letter.support_email))
+            if sort.is_news and letter.support_email and current_app.config["SETTINGS"].inbox is not None
+            else ""
+        )
         values = {
             "text": letter.text,
             "ticket_url": f"{sort.panel_url}tickets/{letter.ticket_id}/",
@@ -169,7 +175,7 @@ class Desk:
             date=now(),
             text=sort.frame.text(**values),
             html=sort.frame.html(**values),
-            headers=[*_thread(letter, sort.host), *_one_click(unsubscribe)],
+            headers=[*_thread(letter, sort.host), *_one_click(unsubscribe, by_letter)],
         )
 
     def _sort(self, letter: Claimed) -> Sort:
@@ -246,7 +252,9 @@ def _automatic() -> list[tuple[str, str]]:
     return [*AUTOMATIC, ("X-Loop", letters.host())]
 
 
-def _one_click(url: str) -> list[tuple[str, str]]:
+def _one_click(url: str, by_letter: str) -> list[tuple[str, str]]:
+    """How to unsubscribe: by one press (RFC 8058), and by a letter where letters come in."""
     if not url:
         return []
-    return [("List-Unsubscribe", f"<{url}>"), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]
+    ways = f"<{url}>, <{by_letter}>" if by_letter else f"<{url}>"
+    return [("List-Unsubscribe", ways), ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")]

@@ -11,10 +11,24 @@ from itsdangerous import BadData, URLSafeSerializer
 from extensions import db
 from models import Client, ClientUser, Consent
 
+# What the subject of a letter begins with that unsubscribes; the token of the link follows.
+WORD = "unsubscribe"
+
 
 def url_for_client(client_id: int) -> str:
     """The address that unsubscribes this client, and him alone; it does not wear out."""
     return f"{current_app.config['SETTINGS'].public_url}/unsubscribe/{_signer().dumps(client_id)}"
+
+
+def mailto_for_client(client_id: int, *, to: str) -> str:
+    """The same as a letter to `to`, which is an address whose letters come in here."""
+    return f"mailto:{to}?subject={WORD}%20{_signer().dumps(client_id)}"
+
+
+def client_in(subject: str) -> Client | None:
+    """The client that a letter with this subject unsubscribes; None where it is no such letter."""
+    word, _blank, token = " ".join(subject.split()).partition(" ")
+    return client_of(token) if word.lower() == WORD else None
 
 
 def client_of(token: str) -> Client | None:

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from models import (
     Attachment,
     AuditEvent,
     Client,
+    Consent,
     InboundEmail,
     InboundOutcome,
     MailingRecipient,
@@ -29,7 +31,7 @@ from models import (
     Violation,
     ViolationStatus,
 )
-from operations import attachments, erasing, inbound, inbound_parsing, inbound_store, settings, tickets
+from operations import attachments, erasing, inbound, inbound_parsing, inbound_store, settings, tickets, unsubscribing
 from operations.errors import OperationRefused
 from operations.inbound_store import Arrival
 from tests import factories as make
@@ -73,6 +75,42 @@ def told() -> list[OutboundEmail]:
 def setting(code: str, value: Any) -> None:
     settings.change(code, value)
     db.session.commit()
+
+
+# Unsubscribing
+
+
+def test_a_letter_with_the_token_unsubscribes_as_the_link_does_and_a_made_up_one_does_not(
+    ticket: Ticket, smtp: Any, make_app: Any
+) -> None:
+    client_id = ticket.client_id
+    db.session.rollback()
+    with make_app(INBOUND_URL="imap://desk:secret@127.0.0.1:1/").app_context():
+        news = mailings.confirm([client_id], category=mailings.category(news=True))
+        mailings.confirm([client_id], by=news.staff)
+        mailings.work()
+        db.session.rollback()
+    [taken] = [letter for letter in smtp.letters if letter.message["List-Unsubscribe"]]
+    assert len(smtp.letters) == 2
+    link, mailto = str(taken.message["List-Unsubscribe"]).split(", ")
+    assert link == f"<{unsubscribing.url_for_client(client_id)}>"
+    to, _mark, query = mailto.strip("<>").removeprefix("mailto:").partition("?")
+    assert to == "support@alpha.example"
+    subject = unquote(query.removeprefix("subject="))
+    client = ticket.client
+    forged = subject[:-3] + ("abc" if not subject.endswith("abc") else "xyz")
+    for wrong in (forged, subject.replace("unsubscribe ", "Re: "), "unsubscribe"):
+        bring(Written(sender="anna@clients.example", subject=wrong, text="x"))
+        assert unsubscribing.is_subscribed(client)
+    said = len(messages(ticket))
+    row = bring(Written(sender="program@mail.example", subject=subject, headers=[("Auto-Submitted", "auto-generated")]))
+    assert (row.outcome, row.reason, row.client_id) == (InboundOutcome.IGNORED, "unsubscribed", client.id)
+    assert not unsubscribing.is_subscribed(client)
+    consent = db.session.scalars(sa.select(Consent)).one()
+    assert consent.source == "letter"
+    bring(Written(sender="program@mail.example", subject=subject, text="again"))
+    assert not unsubscribing.is_subscribed(client)
+    assert len(messages(ticket)) == said
 
 
 # Answers
