@@ -178,7 +178,9 @@ class Imap(Mailbox):
         try:
             self._encrypt(plain)
         except BaseException:
-            plain.shutdown()
+            # Where the handshake failed, the connection is closed already.
+            with suppress(OSError):
+                plain.shutdown()
             raise
         return plain
 

@@ -25,7 +25,7 @@ from operations import inbound_listener, inbound_sources, inbound_store
 from tests import factories as make
 from tests.conftest import ROOT
 from tests.support import mail
-from tests.support.imap import ImapServer
+from tests.support.imap import TLS, ImapServer
 from tests.support.letters_in import PDF, Written, rows
 
 REFERENCE = "0123456789ABCDEF"
@@ -115,6 +115,25 @@ def test_another_folder_can_be_named(imap: ImapServer, with_inbox: Any) -> None:
     imap.put(answer(2, text="Not here"))
     jobs.run_once()
     assert texts() == ["Here"]
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("how", ["imaps", "starttls"])
+def test_what_is_said_to_a_mailbox_is_encrypted_and_its_certificate_looked_at(
+    imap: ImapServer, with_inbox: Any, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    imap.encrypted = how
+    with_inbox(imap.url())
+    imap.put(answer(1, text="Secret"))
+    assert fetch() == 0
+    assert "certificate" in source().last_error
+    assert "LOGIN" not in imap.log, "the password was told to somebody who cannot show who he is"
+    monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "certificate.pem"))
+    jobs.run_once()
+    assert texts() == ["Secret"]
+    assert source().last_error == ""
+    assert ("STARTTLS" in imap.log) == (how == "starttls")
+    assert imap.log.index("LOGIN") > (imap.log.index("STARTTLS") if how == "starttls" else -1)
 
 
 @pytest.mark.engine("sqlite")

@@ -7,21 +7,31 @@ STORE, LOGOUT), and can be made to refuse, to hang up in the middle, or to say n
 from __future__ import annotations
 
 import re
+import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+TLS = Path(__file__).with_name("tls")
+CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+CONTEXT.load_cert_chain(TLS / "server.pem")
 FETCH = re.compile(r"(\d+) \((.+)\)$")
 PARTIAL = re.compile(r"BODY\.PEEK\[\]<(\d+)\.(\d+)>")
+
+
+def wrapped(connection: socket.socket) -> ssl.SSLSocket:
+    return CONTEXT.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
 
 class ImapServer:
     """`folders` maps names to letters by UID; `seen` are (folder, UID) that were marked.
 
     `password` is what LOGIN needs. `hang_up_at` ends the connection when that word is in a command; `log` has every
-    command without passwords; `size_of` says something else than the truth about sizes.
+    command without passwords; `size_of` says something else than the truth about sizes. `encrypted` is "imaps", "starttls"
+    or nothing; its certificate is tests/support/tls/certificate.pem, which nobody trusts unless he is told to.
     """
 
     def __init__(self) -> None:
@@ -32,18 +42,30 @@ class ImapServer:
         self.log: list[str] = []
         self.sizes: dict[int, int] = {}
         self.sent = 0
+        self.encrypted = ""
         server = self
 
         class Handler(socketserver.StreamRequestHandler):
+            def setup(self) -> None:
+                if server.encrypted == "imaps":
+                    self.request = wrapped(self.request)
+                super().setup()
+
+            def finish(self) -> None:
+                super().finish()
+                self.connection.close()
+
             def handle(self) -> None:
-                Conversation(server, self.rfile, self.wfile).go()
+                # One who does not like the certificate goes away.
+                with suppress(ssl.SSLError):
+                    Conversation(server, self).go()
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
 
     def url(self, folder: str = "", password: str = "") -> str:
-        return f"imap://desk:{password or self.password}@127.0.0.1:{self.port}/{folder}"
+        return f"{'imaps' if self.encrypted == 'imaps' else 'imap'}://desk:{password or self.password}@127.0.0.1:{self.port}/{folder}"
 
     def put(self, raw: bytes, folder: str = "INBOX") -> int:
         letters = self.folders.setdefault(folder, {})
@@ -63,8 +85,9 @@ class ImapServer:
 
 
 class Conversation:
-    def __init__(self, server: ImapServer, rfile: Any, wfile: Any) -> None:
-        self.server, self.rfile, self.wfile = server, rfile, wfile
+    def __init__(self, server: ImapServer, handler: socketserver.StreamRequestHandler) -> None:
+        self.server, self.handler = server, handler
+        self.rfile, self.wfile = handler.rfile, handler.wfile
         self.folder = ""
 
     def go(self) -> None:
@@ -77,12 +100,17 @@ class Conversation:
                 return
             answer = self.answer(word, command)
             self.say(f"{tag} {answer}")
+            if word == "STARTTLS" and answer.startswith("OK"):
+                self.encrypt()
             if word == "LOGOUT":
                 return
 
     def answer(self, word: str, command: str) -> str:
         if word == "CAPABILITY":
-            self.say("* CAPABILITY IMAP4rev1")
+            can = " STARTTLS" if self.server.encrypted == "starttls" else ""
+            self.say(f"* CAPABILITY IMAP4rev1{can}")
+        elif word == "STARTTLS" and self.server.encrypted != "starttls":
+            return "BAD not here"
         elif word == "LOGIN":
             if command.split(" ")[2].strip('"') != self.server.password:
                 return "NO [AUTHENTICATIONFAILED] wrong password"
@@ -93,6 +121,14 @@ class Conversation:
         elif word == "LOGOUT":
             self.say("* BYE")
         return f"OK {word} done"
+
+    def encrypt(self) -> None:
+        handler = self.handler
+        handler.rfile.close()
+        handler.wfile.close()
+        handler.connection = wrapped(handler.connection)
+        self.rfile = handler.rfile = handler.connection.makefile("rb")
+        self.wfile = handler.wfile = handler.connection.makefile("wb", buffering=0)
 
     def select(self, folder: str) -> str:
         if folder not in self.server.folders:
