@@ -26,7 +26,6 @@ from forms.staff import LoginForm, PasswordForm, ProfileForm
 from models import (
     Client,
     EmailStatus,
-    Heartbeat,
     InboundEmail,
     Language,
     OutboundEmail,
@@ -39,11 +38,11 @@ from models import (
 from operations import audit, authentication, deletion, impersonation, inbound_sources, saved_filters
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
+from operations.waiting import a_worker_lives
 from web.access import Policy
 from web.requests import is_local, log_in
 
 ANYONE = {"login"}
-WORKER_SILENCE = timedelta(minutes=2)
 
 
 class HomeView(desk_held.HeldPages, SearchPages, KeyPages, AdminIndexView):
@@ -170,11 +169,10 @@ def checklist() -> list[dict[str, Any]]:
     sender = not db.session.scalar(
         sa.select(sa.func.count(Project.id)).where(Project.is_active, Project.support_email == "")
     )
-    alive = db.session.scalar(sa.select(sa.func.count(Heartbeat.id)).where(Heartbeat.seen_at > now() - WORKER_SILENCE))
     items = [
         (bool(settings.mail_server), _("Mail server"), _("Letters wait in the queue until SMTP_URL names a server."), None),
         mailbox(),
-        (bool(alive), _("Worker"), _("Letters and mailings leave only while a worker runs: flask --app app worker."), None),
+        (a_worker_lives(now=now()), _("Worker"), _("Letters and mailings leave only while a worker runs: flask --app app worker."), None),
         (sender, _("Sender of letters"), _("Give every project the address that its letters come from."), "/admin/projects/"),
         (bool(db.session.scalar(sa.select(Client.id).limit(1))), _("Clients"), _("Bring them in from your old system, or add the first."), "/admin/clients/import/"),
         (bool(current_user.full_name), _("Your name"), _("Clients see it under your letters."), "/admin/profile"),

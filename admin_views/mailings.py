@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,7 +24,6 @@ from extensions import db, now
 from models import (
     Attachment,
     EmailStatus,
-    Heartbeat,
     Mailing,
     MailingRecipient,
     MailingStatus,
@@ -37,10 +35,10 @@ from operations import features, filters, letters, mailing_plan, mailings
 from operations.errors import OperationRefused
 from operations.filters import Number, OneOf, Record
 from operations.violations import Parameters
+from operations.waiting import a_worker_lives
 
 SHOWN_FAILURES = 20
 RECIPIENTS_PER_PAGE = 200
-WORKER_MISSED_AFTER = timedelta(minutes=2)
 COLORS = {
     "scheduled": "blue",
     "sending": "blue",
@@ -271,9 +269,7 @@ class MailingsView(ComposePages, RecipientPages, ModuleView):
         found = []
         if self.mail_is_off() and mailing.send_email:
             found.append(_("No mail server is set (SMTP_URL). The letters wait until there is one."))
-        if not db.session.scalar(
-            sa.select(Heartbeat.id).where(Heartbeat.seen_at > now() - WORKER_MISSED_AFTER).limit(1)
-        ):
+        if not a_worker_lives(now=now()):
             found.append(_("No worker is running. Nothing is sent until one is started (flask --app app worker)."))
         error = db.session.scalar(
             sa.select(OutboundEmail.last_error)

@@ -181,8 +181,8 @@ class Postman:
                     break
                 begun = time.monotonic()
                 # A letter that the server was told of and does not get costs the connection.
-                is_last = begun - started + 2 * took > BATCH_SECONDS
-                count += self._send(letter, [] if is_last else letters[number + 1 : number + 3])
+                is_nearly_over = begun - started + 2 * took > BATCH_SECONDS
+                count += self._send(letter, [] if is_nearly_over else letters[number + 1 : number + 3])
                 took = time.monotonic() - begun
         finally:
             self._made.clear()

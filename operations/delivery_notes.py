@@ -73,7 +73,7 @@ class Notes:
         borrowed.detach()
         if db.engine.dialect.name == "postgresql":
             connection.autocommit = True
-            connection.pgconn.prepare(b"note", NOTE.format("$1", "$2").encode())
+            _check(connection.pgconn.prepare(b"note", NOTE.format("$1", "$2").encode()))
             self._write = _write_to_postgresql
         else:
             connection.execute("PRAGMA busy_timeout=0")
@@ -82,7 +82,10 @@ class Notes:
 
 def _write_to_postgresql(connection: Any, letter_id: int, at: datetime) -> None:
     """By the library's lower half: the upper one needs more time for this than the server."""
-    result = connection.pgconn.exec_prepared(b"note", [b"%d" % letter_id, at.isoformat().encode()])
+    _check(connection.pgconn.exec_prepared(b"note", [b"%d" % letter_id, at.isoformat().encode()]))
+
+
+def _check(result: psycopg.pq.abc.PGresult) -> None:
     if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
         raise psycopg.OperationalError(result.error_message.decode("utf-8", "replace"))
 

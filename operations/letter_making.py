@@ -78,6 +78,8 @@ class Sort:
     envelope: mime.Envelope
     frame: letters.Frame
     is_news: bool
+    # Where a letter that unsubscribes is to be sent; "" where none is read.
+    unsubscribe_to: str
 
 
 def load(ids: Iterable[int]) -> list[Claimed]:
@@ -157,11 +159,8 @@ class Desk:
             raise Skipped("deleted")
         sort = self._sort(letter)
         unsubscribe = unsubscribing.url_for_client(letter.client_id) if sort.is_news else ""
-        by_letter = (
-            unsubscribing.mailto_for_client(letter.client_id, to=mime.address(letter.support_email))
-            if sort.is_news and letter.support_email and current_app.config["SETTINGS"].inbox is not None
-            else ""
-        )
+        to = sort.unsubscribe_to
+        by_letter = unsubscribing.mailto_for_client(letter.client_id, to=to) if to else ""
         values = {
             "text": letter.text,
             "ticket_url": f"{sort.panel_url}tickets/{letter.ticket_id}/",
@@ -206,6 +205,7 @@ class Desk:
                 is_news=mailing.category.is_news,
             ),
             is_news=mailing.category.is_news,
+            unsubscribe_to=_unsubscribe_to(letter) if mailing.category.is_news else "",
         )
 
     def _files_of(self, mailing: Mailing) -> list[mime.File]:
@@ -250,6 +250,11 @@ def _answer_to(letter: Claimed) -> list[tuple[str, str]]:
 def _automatic() -> list[tuple[str, str]]:
     """What says that a machine has written this, and which; so nobody answers by machine, and we know our own."""
     return [*AUTOMATIC, ("X-Loop", letters.host())]
+
+
+def _unsubscribe_to(letter: Claimed) -> str:
+    has_inbox = current_app.config["SETTINGS"].inbox is not None
+    return mime.address(letter.support_email) if letter.support_email and has_inbox else ""
 
 
 def _one_click(url: str, by_letter: str) -> list[tuple[str, str]]:

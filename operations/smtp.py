@@ -73,13 +73,8 @@ class Connection:
             self._smtp = self._connect()
             self._used_at = time.monotonic()
 
-    def send(self, *, sender: str, to: str, letter: bytes) -> None:
-        """Hand one letter over; when this returns the server has it. Raises any of the three."""
-        self.hand_over(sender=sender, to=to, letter=letter)
-        self.taken()
-
     def hand_over(self, *, sender: str, to: str, letter: bytes, following: Envelope | None = None) -> None:
-        """Give the server one letter; whether it has taken it says `taken`. Raises any of the three.
+        """Give the server one letter; whether it has taken it says `taken`. Raises any of the three failures.
 
         The addresses must be fit for an envelope already, and the letter's lines end as lines of letters do. A server
         that takes several commands at once is told behind the letter which one is `following`; it has nothing of that
@@ -103,7 +98,7 @@ class Connection:
             self._smtp.send(b"".join((letter.replace(b"\r\n.", b"\r\n.."), end, commands)))
 
     def taken(self) -> None:
-        """Wait until the server has taken the letter that was handed over last. Raises any of the three."""
+        """Wait until the server has the letter that was handed over last. Raises any of the three failures."""
         if self._smtp is None:
             raise Unreachable("not connected")
         with self._heard():

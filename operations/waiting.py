@@ -7,11 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from extensions import db
 from models import BreakerTrip, DeskHold, Heartbeat, Ticket, TicketStatus, Violation, ViolationStatus
 from operations import deletion
 
 MOST_COUNTED = 100
-# A worker gives a sign of life every few seconds; one that gave none for so long is gone.
+# A worker gives a sign of life every few seconds. Where none did for so long, it is said where somebody waits for one,
+# and after the longer time to everybody.
+WORKER_MISSED_AFTER = timedelta(minutes=2)
 WORKER_SILENCE = timedelta(minutes=5)
 
 
@@ -46,3 +49,10 @@ def last_heartbeat() -> sa.ScalarSelect[Any]:
 def silent_since(last: datetime | None, *, now: datetime) -> datetime | None:
     """Since when no worker has reported; None where one has lately, or where all that ran were ended properly."""
     return last if last is not None and last < now - WORKER_SILENCE else None
+
+
+def a_worker_lives(*, now: datetime) -> bool:
+    return (
+        db.session.scalar(sa.select(Heartbeat.id).where(Heartbeat.seen_at > now - WORKER_MISSED_AFTER).limit(1))
+        is not None
+    )

@@ -34,19 +34,19 @@ def readyz() -> Response:
     A second line says that the desk is held, or that it is for want of a worker that it is not ready.
     """
     try:
-        said = (
-            "fail\n"
-            if not is_migrated()
-            else "fail\nworker\n"
-            if is_silent()
-            else "ok\nheld\n"
-            if is_held()
-            else "ok\n"
-        )
+        said = what_is_said()
     except Exception:
         current_app.logger.exception("not ready")
         said = "fail\n"
     return Response(said, status=200 if said.startswith("ok") else 503, mimetype="text/plain")
+
+
+def what_is_said() -> str:
+    if not is_migrated():
+        return "fail\n"
+    if is_silent():
+        return "fail\nworker\n"
+    return "ok\nheld\n" if is_held() else "ok\n"
 
 
 def is_silent() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -491,6 +493,33 @@ def test_a_letter_of_which_the_server_was_told_does_not_go_out_if_the_worker_sto
     cast.work()
     assert [taken.recipients for taken in smtp.letters] == [(f"one-{n}@client.example",) for n in (1, 2, 3)]
     assert [state(letter) for letter in made] == [("sent", 1)] * 3
+
+
+def test_a_note_outlives_the_loss_of_its_connection_and_waits_for_who_writes(smtp: Any, engine: str) -> None:
+    """Of five letters each is taken once, though the database drops the connection or is busy after the second."""
+    mailing = cast.confirm(cast.clients(5))
+    app, path, lost = _app(), db.engine.url.database, []
+
+    def lose(_letter: object) -> None:
+        if len(smtp.letters) != 2:
+            return
+        with app.app_context():
+            if engine == "postgresql":
+                others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'INSERT INTO delivery_notes%'"
+                lost.extend(db.session.scalars(sa.text(others)))
+                db.session.rollback()
+                return
+        other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        lost.append(True)
+        threading.Timer(0.4, lambda: (other.rollback(), other.close())).start()
+
+    smtp.on_letter = lose
+    cast.work()
+    assert lost == [True]
+    assert len(smtp.letters) == 5
+    assert [(letter.status.value, letter.attempts) for letter in cast.letters_of(mailing)] == [("sent", 1)] * 5
+    assert db.session.scalar(sa.select(sa.func.count()).select_from(DeliveryNote)) == 0
 
 
 # Limits
