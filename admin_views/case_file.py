@@ -229,10 +229,10 @@ def document_data(client: Client, asked: Asked, entries: Sequence[Entry], *, for
         "made": _("Made on %(time)s by %(name)s.", time=_with_zone(now()), name=current_user.shown_name),
         "labels": {"client": _("Client"), "contents": _("What this document contains"), "page": _("Page"),
                    "of": _("of"), "internal": _("internal"), "nothing": _("There are no entries."),
-                   "entries": _("Entries")},
+                   "entries": _("Entries"), "quoted": _("Quoted text and signature")},
         "entries": [
             {"day": one.day, "time": one.time, "word": one.word, "who": one.who, "title": one.title, "text": one.text,
-             "changes": [list(change) for change in one.changes], "internal": one.is_internal}
+             "quoted": one.quoted, "changes": [list(change) for change in one.changes], "internal": one.is_internal}
             for one in entries
         ],
     }  # fmt: skip

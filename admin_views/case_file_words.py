@@ -73,7 +73,10 @@ SAID_ANYWAY = frozenset({
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the stream in words. `changes` are (field, before, after); before is None where nothing was."""
+    """One line of the stream in words. `changes` are (field, before, after); before is None where nothing was.
+
+    `quoted` is what a letter repeated of others, which is shown folded.
+    """
 
     kind: str
     word: str
@@ -84,6 +87,7 @@ class Entry:
     who: str
     title: str
     text: str = ""
+    quoted: str = ""
     changes: Sequence[tuple[str, str | None, str]] = ()
     url: str = ""
     is_internal: bool = False
@@ -100,6 +104,7 @@ class Said:
     text: str = ""
     changes: Sequence[tuple[str, str | None, str]] = field(default_factory=list)
     url: str = ""
+    quoted: str = ""
 
 
 class CaseFileWords:
@@ -126,17 +131,21 @@ class CaseFileWords:
         return Entry(
             kind=said.kind, word=str(WORDS[said.word]), icon=ICONS.get(said.word, KINDS[said.kind][1]),
             color=COLORS.get(said.kind, ""), day=day, time=time, who=said.who, title=said.title, text=said.text,
-            changes=said.changes, url=said.url, is_internal=said.kind == "note",
+            quoted=said.quoted, changes=said.changes, url=said.url, is_internal=said.kind == "note",
         )  # fmt: skip
 
     # Correspondence
 
     def _message(self, message: Any) -> Said:
         is_mailing = message.ticket.mailing_id is not None and message.client_user_id is None
-        files = [one.file_name for one in message.attachments]
-        text = "\n".join([message.text, *(_("File: %(name)s", name=name) for name in files)])
+        letter = message.letter
+        files = [_("File: %(name)s", name=one.file_name) for one in message.attachments]
+        files += [_("File that could not be kept: %(name)s", name=name) for name in (letter.left_out if letter else [])]
         kind = "mailing" if is_mailing else "message"
-        return Said(kind, kind, _author(message), message.ticket.subject, text, url=_page("tickets", message.ticket_id))
+        return Said(
+            kind, kind, _author(message), message.ticket.subject, "\n".join([message.text, *files]),
+            url=_page("tickets", message.ticket_id), quoted=letter.quoted if letter else "",
+        )  # fmt: skip
 
     def _internal(self, message: Any) -> Said:
         said = self._message(message)
@@ -322,7 +331,10 @@ def _author(message: Any) -> str:
                  user=message.client_user.shown_name)  # fmt: skip
     if message.staff:
         return _("%(name)s (staff)", name=message.staff.shown_name)
-    return message.client_user.shown_name if message.client_user else ""
+    name = message.client_user.shown_name if message.client_user else ""
+    if message.letter:
+        return f"{name}, {_('by e-mail from %(address)s', address=message.letter.sender)}"
+    return str(name)
 
 
 def _name(person: Any) -> str:

@@ -37,7 +37,7 @@ LOADED_AT_ONCE = 500
 LOADS: dict[Any, tuple[Any, ...]] = {
     TicketMessage: (
         joinedload(TicketMessage.ticket), joinedload(TicketMessage.staff), joinedload(TicketMessage.client_user),
-        selectinload(TicketMessage.attachments),
+        joinedload(TicketMessage.letter), selectinload(TicketMessage.attachments),
     ),
     ClientNote: (joinedload(ClientNote.author),),
     OutboundEmail: (joinedload(OutboundEmail.mailing), joinedload(OutboundEmail.ticket)),

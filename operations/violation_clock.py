@@ -136,7 +136,7 @@ def execute(violation_id: int, *, now: datetime) -> bool:
 
 
 def _lock(violation_id: int) -> Violation | None:
-    """The violation as it is now, and nobody else's until the end of the transaction; its ticket first."""
+    """The violation as it is now, with its client nobody else's until the end of the transaction; its ticket first."""
     ticket = (
         sa.select(Ticket.id)
         .join(Violation, Violation.ticket_id == Ticket.id)
@@ -150,7 +150,7 @@ def _lock(violation_id: int) -> Violation | None:
         .join(Client, Client.id == Violation.client_id)
         .where(Violation.id == violation_id, Client.deleted_at.is_(None), desk_mark.free())
         .execution_options(populate_existing=True)
-        .with_for_update(of=Violation)
+        .with_for_update(of=[Violation, Client], key_share=True)
     )
 
 

@@ -20,6 +20,7 @@ from models import (
     ClientNote,
     Impersonation,
     LoginFailure,
+    MessageLetter,
     PenaltyPoint,
     Role,
     Service,
@@ -225,6 +226,28 @@ def test_a_page_costs_the_same_statements_whatever_is_on_it(app: Flask, cast: Ca
             make.invoice(client)
     assert count() <= few
     assert few < 30
+
+
+def test_what_a_letter_repeated_is_folded_and_not_lost(
+    app: Flask, cast: Cast, owner: Desk, made: list[dict[str, Any]]
+) -> None:
+    with make.scene(app):
+        user = db.session.get_one(Client, cast.a.id).users[0]
+        message = TicketMessage(ticket_id=cast.a.records["tickets"], text="It is mended.", client_user_id=user.id)
+        db.session.add(message)
+        db.session.flush()
+        quoted = "On Monday you wrote:\n> Mend <b>it</b>."
+        db.session.add(
+            MessageLetter(message_id=message.id, sender="phone@a.example", quoted=quoted, left_out=["run.exe"])
+        )
+    page = owner.page(f"{URL}?id={cast.a.id}&kind=message")
+    [entry] = [one for one in entries(page) if "It is mended." in one.text]
+    assert entry.one("details", class_="quoted").one("p").text == " ".join(quoted.split())
+    assert "by e-mail from phone@a.example" in entry.one("span", class_="case-who").text
+    assert "File that could not be kept: run.exe" in entry.one("p", class_="case-text").text
+    owner.get(f"{URL}pdf/?id={cast.a.id}&flavour=client")
+    [told] = [one for one in made[0]["entries"] if "It is mended." in one["text"]]
+    assert told["quoted"] == quoted
 
 
 # The PDF

@@ -29,7 +29,7 @@ from models import (
     ViolationStatus,
     ViolationTry,
 )
-from operations import breaker, points, suspensions, tickets, violation_clock, violation_steering
+from operations import breaker, deletion, points, suspensions, tickets, violation_clock, violation_steering
 from operations.errors import OperationRefused
 from tests import factories as make
 from tests.conftest import ROOT
@@ -424,6 +424,34 @@ def test_of_what_staff_do_and_the_deadline_one_comes_first(app: Flask, verb: str
             assert "came first" in said.message
         else:
             assert status == {"extend": "open", "resolve": "resolved", "cancel": "cancelled"}[verb]
+
+
+def test_who_deletes_a_client_waits_for_the_clock_that_is_at_its_violation(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is stopped once the deletion is committed."""
+    owner = v.client_with_services(2)
+    number, client_id = v.violation(owner), owner.id
+    real, deleted, threads = suspensions.suspend, threading.Event(), []
+
+    def delete() -> None:
+        with app.app_context():
+            deletion.delete_one(db.session.get_one(Client, client_id), now=now())
+            db.session.commit()
+            deleted.set()
+
+    def suspend(*which: Any, **more: Any) -> Any:
+        threads.append(threading.Thread(target=delete))
+        threads[0].start()
+        assert not deleted.wait(0.5)
+        return real(*which, **more)
+
+    monkeypatch.setattr(suspensions, "suspend", suspend)
+    assert violation_clock.execute(number, now=now())
+    db.session.commit()
+    threads[0].join(10)
+    assert deleted.is_set()
+    v.each_once([number], services=2)
 
 
 def test_two_workers_at_once(app: Flask) -> None:

@@ -24,12 +24,12 @@ HOSTILE = (
 EMPTY: dict[str, Any] = {
     "language": "en", "title": "", "flavour": "", "client_name": "", "provider": [""], "facts": [], "contents": [],
     "made": "", "entries": [],
-    "labels": dict.fromkeys(("client", "contents", "page", "of", "internal", "nothing", "entries"), ""),
+    "labels": dict.fromkeys(("client", "contents", "page", "of", "internal", "nothing", "entries", "quoted"), ""),
 }  # fmt: skip
 
 
 def entry(said: str, **more: Any) -> dict[str, Any]:
-    texts = dict.fromkeys(("day", "time", "word", "who", "title", "text"), said)
+    texts = dict.fromkeys(("day", "time", "word", "who", "title", "text", "quoted"), said)
     return {**texts, "internal": True, "changes": [[said, said, said], [said, None, said]], **more}
 
 
