@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from flask import abort, flash, redirect, request
@@ -75,16 +74,6 @@ def chosen_selection() -> Selection:
     return found
 
 
-class ReadyText(NamedTuple):
-    """A ready answer: of these `categories`, or of none in particular; `fits` the category that is chosen."""
-
-    id: int
-    name: str
-    categories: list[int]
-    is_for_all: bool
-    fits: bool
-
-
 class Composing:
     """One request for the page: what was typed, what was pressed, and the page that answers it."""
 
@@ -98,6 +87,8 @@ class Composing:
         self.position = 1
         self._file_error = ""
         self.shows_preview = False
+        # The code of a client whose preview was asked for and who gets no message.
+        self.not_previewed = ""
         self._offer_violations()
 
     def answer(self) -> ResponseReturnValue:
@@ -164,22 +155,38 @@ class Composing:
 
     def _preview(self) -> None:
         self._check()
+        self._look_at(request.form.get("preview", ""))
+
+    def _look_at(self, position: str) -> None:
+        """Show what the recipient at this position gets, or the one whose code was typed."""
         self.shows_preview = True
-        text = request.form.get("preview", "")
-        self.position = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 1
+        self.position = int(position) if position.isascii() and position.isdigit() and len(position) < 9 else 1
+        wanted = request.form.get("preview_client", "").strip().removeprefix("#")
+        if not wanted:
+            return
+        try:
+            found = mailing_plan.position_of(filters.whole_number(wanted), self.form.draft(), self.clients)
+        except ValueError:
+            found = 0
+        if found:
+            self.position = found
+        else:
+            self.not_previewed = wanted[:20]
 
     def _auto_fill(self) -> None:
-        """Put a ready answer into the languages it is there in."""
+        """Put a ready text into the languages it is there in: in place of another one, and behind what was typed."""
         chosen = ready_texts.chosen()
         if chosen is None:
             return
         for row in db.session.scalars(sa.select(ResponseTemplate).where(ResponseTemplate.name == chosen.name)):
-            self.form[f"subject_{row.language}"].data = row.subject
-            self.form[f"text_{row.language}"].data = row.text
+            subject, text = self.form[f"subject_{row.language}"], self.form[f"text_{row.language}"]
+            subject.data = ready_texts.kept_of(subject.data, ResponseTemplate.subject) or row.subject
+            kept = ready_texts.kept_of(text.data, ResponseTemplate.text)
+            text.data = kept if row.text in kept else "\n\n".join(filter(None, [kept, row.text]))
 
     def _send_test(self) -> None:
-        """Send what the first recipient would get to the staff member's own address."""
-        self.shows_preview = True
+        """Send what the recipient that is looked at would get to the staff member's own address."""
+        self._look_at(request.form["send_test"])
         if not self._check():
             return
         if not self.staff.email:
@@ -291,10 +298,11 @@ class Composing:
                 plan=plan,
                 languages_by_code=LANGUAGES,
                 macros=list(macros.REGISTRY.values()),
-                ready_texts=self._ready_texts(),
+                ready_texts=ready_texts.offered(self.form.category.data),
                 files=uploads.with_tokens(self.files),
                 preview=self._preview_of(draft) if self.shows_preview else None,
                 position=self.position,
+                not_previewed=self.not_previewed,
                 send_label=self._send_label(plan),
                 mail_is_off=self.view.mail_is_off(),
                 back_url=self.selection.url or "/admin/clients/",
@@ -338,22 +346,6 @@ class Composing:
 
     def _addressee(self, draft: Draft) -> Addressee | None:
         return mailing_plan.addressee(draft, self.clients, position=self.position, staff=self.staff)
-
-    def _ready_texts(self) -> list[ReadyText]:
-        """Ready answers, one for each name, in whatever languages they are there; those of the category first."""
-        rows = db.session.execute(
-            sa.select(ResponseTemplate.name, ResponseTemplate.id, ResponseTemplate.category_id).order_by(
-                ResponseTemplate.name, ResponseTemplate.id
-            )
-        ).all()
-        chosen = self.form.category.data
-        found = []
-        for name, same in groupby(rows, key=lambda row: row.name):
-            parts = list(same)
-            categories = {part.category_id for part in parts}
-            fits = chosen is None or chosen.id in categories or None in categories
-            found.append(ReadyText(parts[0].id, name, sorted(categories - {None}), None in categories, fits))
-        return found
 
     def _send_label(self, plan: Plan) -> str:
         """The button says how many, and when."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from operations import mailing_plan
 from operations.errors import OperationRefused
 from operations.mailing_plan import Draft
 from operations.points import LONGEST_COMMENT, MOST_POINTS
-from operations.violations import Parameters, refuse_bad
+from operations.violations import Parameters, refuse_bad, refuse_deadline
 
 UNTICKED = (False, "", "0", "false", "off", "no")
 LONGEST_RECALL = 7 * 24 * 60
@@ -202,13 +202,22 @@ class MailingForm(Form):
             self.violation.errors = [_("The handling of abuse is switched off.")]
         elif self.forbid_replies.data:
             self.violation.errors = [_("A violation asks for an answer, so replies cannot be forbidden.")]
-        if self.deadline.data is None and not self.deadline.errors:
+        wanted, starts_at = self.parameters, starts_at or now()
+        if self.deadline.data is not None:
+            # By itself as well, so that all that is wrong is said at once.
+            self._refuse(lambda: refuse_deadline(self.deadline.data, starts_at=starts_at, now=now()))
+        elif not self.deadline.errors:
             self.deadline.errors = [_("Say until when the client has time.")]
-        if wanted := self.parameters:
-            try:
-                refuse_bad(wanted, starts_at=starts_at or now(), now=now())
-            except OperationRefused as refusal:
-                self[refusal.field].errors = [refusal.message]
+        if wanted:
+            self._refuse(lambda: refuse_bad(wanted, starts_at=starts_at, now=now()))
+        if self.violation_action.data is ViolationAction.SUSPEND_SERVICE and self.service.chosen is None:
+            self.service.errors = [_("Choose the service that is to be stopped.")]
+
+    def _refuse(self, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except OperationRefused as refusal:
+            self[refusal.field].errors = [refusal.message]
 
 
 for _code in LANGUAGES:

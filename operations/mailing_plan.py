@@ -206,6 +206,14 @@ def addressee(draft: Draft, clients: sa.Select[Any], *, position: int, staff: St
     return addressee_from(row[1:], row[0], staff.shown_name) if row else None
 
 
+def position_of(client_id: int, draft: Draft, clients: sa.Select[Any]) -> int:
+    """At which position `addressee` has the client; 0 where it is none of the recipients."""
+    rows = who_gets_it(draft, clients).subquery()
+    up_to = sa.select(sa.func.count(), sa.func.max(rows.c.client_id)).where(rows.c.client_id <= client_id)
+    count, last = db.session.execute(up_to).one()
+    return int(count) if last == client_id else 0
+
+
 CLIENT_COLUMNS = (
     Client.id,
     Client.name,

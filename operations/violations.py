@@ -79,9 +79,7 @@ class Parameters:
 
 def refuse_bad(wanted: Parameters, *, starts_at: datetime, now: datetime) -> None:
     """Refuse, naming the field, a deadline that is too near or too far, and figures out of bounds."""
-    refuse_deadline(wanted.deadline, now=now)
-    if wanted.deadline < starts_at + LEAST_NOTICE:
-        raise OperationRefused(_("The deadline must be later than the start of the message."), field="deadline")
+    refuse_deadline(wanted.deadline, starts_at=starts_at, now=now)
     if not 0 <= wanted.points <= points.MOST_POINTS:
         raise OperationRefused(
             _("A whole number from %(least)s to %(most)s.", least=0, most=points.MOST_POINTS), field="points"
@@ -92,12 +90,14 @@ def refuse_bad(wanted: Parameters, *, starts_at: datetime, now: datetime) -> Non
         raise OperationRefused(_("Choose the service that is to be stopped."), field="service")
 
 
-def refuse_deadline(deadline: datetime, *, now: datetime) -> None:
-    """Refuse a deadline that has passed, or is too far off to be meant."""
+def refuse_deadline(deadline: datetime, *, now: datetime, starts_at: datetime | None = None) -> None:
+    """Refuse a deadline that has passed, is too far off to be meant, or too near to when its message starts."""
     if deadline <= now:
         raise OperationRefused(_("This time has passed."), field="deadline")
     if deadline > now + FURTHEST:
         raise OperationRefused(_("This is more than two years ahead."), field="deadline")
+    if starts_at is not None and deadline < starts_at + LEAST_NOTICE:
+        raise OperationRefused(_("The deadline must be later than the start of the message."), field="deadline")
 
 
 def half_way(start: datetime, deadline: datetime) -> datetime:

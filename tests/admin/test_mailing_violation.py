@@ -162,6 +162,17 @@ def test_what_is_wrong_stands_beside_its_field(
         assert db.session.scalar(sa.select(sa.func.count(Mailing.id))) == 1
 
 
+def test_all_that_is_wrong_is_said_at_once(owner: Desk, ids: list[int]) -> None:
+    wrong = parameters(deadline="2020-01-01T10:00", points="-1", violation_action="suspend_service")
+    page = pages.read(sent(owner, chosen(owner, ids[:1]), text_en="%foo%", **wrong).text)
+    assert {field: beside(page, field) for field in ("text_en", "deadline", "points", "service")} == {
+        "text_en": "There is no macro %foo%.",
+        "deadline": "This time has passed.",
+        "points": "A whole number from 0 to 1000.",
+        "service": "Choose the service that is to be stopped.",
+    }
+
+
 def test_the_deadline_comes_after_the_start(owner: Desk, compose: str) -> None:
     late = sent(owner, compose, **parameters(deadline=ahead(days=1)), send_at=ahead(days=2))
     assert beside(pages.read(late.text), "deadline") == "The deadline must be later than the start of the message."

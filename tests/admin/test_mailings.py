@@ -209,6 +209,32 @@ def test_the_preview_is_what_that_recipient_gets_whatever_his_name(
     assert arrows == ["3", "5"]
 
 
+def test_any_recipient_is_looked_at_by_code(app: Flask, owner: Desk, ids: list[int], compose: str) -> None:
+    with app.app_context():
+        db.session.get_one(Client, ids[1]).deleted_at = now()
+        db.session.commit()
+    page = previewed(owner, compose, preview_client=f" #{ids[4]} ")
+    assert page.one("article", class_="preview-letter")["data-preview"] == str(ids[4])
+    assert "Recipient 4 of 5" in page.text
+    assert page.one("input", name="preview_client").get("value", "") == "", "the arrows go on from there"
+    for nobody in (ids[1], "99999", "9" * 15, "none"):
+        page = previewed(owner, compose, preview="2", preview_client=str(nobody))
+        assert page.one("p", id="preview_client-error").text == f"#{nobody} is none of the recipients."
+        assert page.one("article", class_="preview-letter")["data-preview"] == str(ids[2])
+
+
+def test_the_test_is_what_the_recipient_gets_that_is_looked_at(
+    app: Flask, owner: Desk, cast: Cast, ids: list[int], compose: str, smtp: Any
+) -> None:
+    with app.app_context():
+        db.session.get_one(Staff, cast.owner.id).email = "olga@desk.example"
+        db.session.commit()
+    button = previewed(owner, compose, preview="3").one("button", name="send_test")
+    owner.post(compose, typed(owner, compose, send_test=button["value"]))
+    work(app)
+    assert [letter.subject for letter in smtp.letters] == [f"Hello Person {ids[2]}"]
+
+
 def test_a_test_goes_to_the_sender_alone(
     app: Flask, owner: Desk, cast: Cast, ids: list[int], compose: str, smtp: Any
 ) -> None:
@@ -234,6 +260,22 @@ def test_a_ready_text_fills_the_languages_it_is_there_in(app: Flask, owner: Desk
     assert page.one("input", name="subject_ru")["value"] == "Работы"
     assert page.one("textarea", name="text_ru").text == "Уважаемый %client_person%"
     assert page.one("input", name="subject_en")["value"] == "Hello %client_person%"
+
+
+def test_a_ready_text_takes_nothing_away_that_was_typed(app: Flask, owner: Desk, compose: str) -> None:
+    with make.scene(app):
+        first, other = (
+            str(make.template(name, subject=name, text=f"{name} %client_person%").id) for name in ("First", "Other")
+        )
+
+    def filled(number: str, subject: str, text: str) -> tuple[str, str]:
+        fields = typed(owner, compose, auto_fill="1", response_template=number, subject_en=subject, text_en=text)
+        page = pages.read(owner.post(compose, fields).text)
+        return page.one("input", name="subject_en").get("value") or "", page.one("textarea", name="text_en").text
+
+    assert filled(first, "Mine", "I write.") == ("Mine", "I write. First %client_person%")
+    assert filled(first, "Mine", "I write.\n\nFirst %client_person%") == ("Mine", "I write. First %client_person%")
+    assert filled(other, "First", "First %client_person%") == ("Other", "Other %client_person%")
 
 
 def test_ready_texts_of_the_chosen_category_come_first(app: Flask, owner: Desk, compose: str) -> None:
