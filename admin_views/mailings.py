@@ -18,7 +18,7 @@ from sqlalchemy.orm import joinedload
 from admin_views import cells, files
 from admin_views.base import ModuleView, needs
 from admin_views.compose import ComposePages
-from admin_views.recipients import RecipientPages, new_message_button
+from admin_views.recipients import RecipientPages, new_message_button, told
 from config import LANGUAGES
 from extensions import db, now
 from models import (
@@ -143,6 +143,7 @@ class MailingsView(ComposePages, RecipientPages, ModuleView):
             "admin/mailings/recipients.html",
             mailing=mailing,
             rows=rows,
+            told=told(mailing, rows),
             after=after,
             outcome=outcome,
             reason=reason,

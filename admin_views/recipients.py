@@ -1,9 +1,11 @@
-"""Who is to get a new message: all clients, or those of a saved filter; leads to the page it is written on."""
+"""Who is to get a new message, and what became of it for those who were to get one."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from flask import abort, flash, g, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
@@ -13,7 +15,7 @@ from flask_login import current_user
 from admin_views.base import needs
 from admin_views.saved_filters import address_of
 from extensions import db
-from models import SavedFilter, Staff
+from models import EmailStatus, Mailing, MailingRecipient, OutboundEmail, SavedFilter, Staff, Ticket
 from operations import client_filters, filters, saved_filters, selections
 from operations.errors import OperationRefused
 
@@ -80,3 +82,24 @@ def new_message_button() -> dict[str, Any]:
     """What the list of mailings shows as its first button, for those who may write to many."""
     may = current_user.may("clients.message_all")
     return {"create_url": PAGE if may else None, "create_label": _("New message")}
+
+
+class Told(NamedTuple):
+    """What there is of recipients beside their outcome, by client: the ticket, and the letter that failed."""
+
+    tickets: dict[int, int]
+    failures: dict[int, OutboundEmail]
+
+
+def told(mailing: Mailing, rows: Sequence[MailingRecipient]) -> Told:
+    clients = [row.client_id for row in rows]
+    tickets = db.session.execute(
+        sa.select(Ticket.client_id, Ticket.id).where(Ticket.mailing_id == mailing.id, Ticket.client_id.in_(clients))
+    )
+    failed = db.session.scalars(
+        sa.select(OutboundEmail).where(
+            OutboundEmail.mailing_id == mailing.id, OutboundEmail.template == "",
+            OutboundEmail.client_id.in_(clients), OutboundEmail.status == EmailStatus.FAILED,
+        )
+    )  # fmt: skip
+    return Told(dict(tickets.all()), {letter.client_id: letter for letter in failed if letter.client_id is not None})

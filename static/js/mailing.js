@@ -151,8 +151,21 @@ function startPreview(form) {
 
 // ---- how a mailing goes on ----
 
+function draw(bar, figures) {
+  const all = figures.recipients || 1;
+  bar.setAttribute("viewBox", `0 0 ${all} 1`);
+  bar.setAttribute("aria-valuemax", all);
+  bar.setAttribute("aria-valuenow", figures.recipients - figures.queued);
+  let to = 0;
+  for (const part of bar.children) {
+    part.setAttribute("x", to);
+    part.setAttribute("width", figures[part.dataset.part]);
+    to += figures[part.dataset.part];
+  }
+}
+
 function startProgress(section) {
-  const bar = section.querySelector("progress");
+  const bar = section.querySelector("[role=progressbar]");
   const number = new Intl.NumberFormat(document.documentElement.lang);
 
   async function poll() {
@@ -160,8 +173,7 @@ function startProgress(section) {
     if (!answer.ok) return;
     const figures = await answer.json();
     for (const shown of section.querySelectorAll("[data-figure]")) shown.textContent = number.format(figures[shown.dataset.figure]);
-    bar.max = figures.recipients || 1;
-    bar.value = figures.recipients - figures.queued;
+    draw(bar, figures);
     if (figures.status !== section.dataset.status) location.reload();
     else if (RUNNING.has(figures.status)) setTimeout(again, POLL);
   }

@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from extensions import Clock, db, now
-from models import Client, Mailing, MailingRecipient, Staff, Ticket, TicketCategory
+from models import Client, Mailing, MailingRecipient, RecipientOutcome, Staff, Ticket, TicketCategory
 from operations import letters
 from tests import factories as make
 from tests.cast import Cast, Desk
@@ -293,6 +293,24 @@ def test_ready_texts_of_the_chosen_category_come_first(app: Flask, owner: Desk, 
     assert select.first("option", value=select.all("option")[names.index("Thanks")]["value"])["data-categories"] == ""
 
 
+# The bar of its progress
+
+
+def test_the_bar_shows_what_became_of_how_many(app: Flask, owner: Desk, compose: str) -> None:
+    number = number_in(sent(owner, compose))
+    outcomes = ["sent", "sent", "sent", "failed", "skipped"]
+    with app.app_context():
+        rows = db.session.scalars(sa.select(MailingRecipient).where(MailingRecipient.mailing_id == number)).all()
+        for row, outcome in zip(rows, outcomes, strict=False):
+            row.outcome = RecipientOutcome(outcome)
+        db.session.commit()
+    bar = owner.page(f"/admin/mailings/details/?id={number}").one("svg", role="progressbar")
+    assert (bar["aria-valuenow"], bar["aria-valuemax"]) == ("5", "6")
+    assert [(part["data-part"], part["x"], part["width"]) for part in bar.all("rect")] == [
+        ("sent", "0", "3"), ("failed", "3", "1"), ("skipped", "4", "1"), ("cancelled", "5", "0"),
+    ]  # fmt: skip
+
+
 # What is refused
 
 
@@ -467,6 +485,11 @@ def test_pause_resume_cancel_and_retry_are_buttons_when_they_make_sense(
     assert figures(owner, number)["failed"] == 1
     assert buttons() == {"/admin/mailings/retry/"}
     assert "550 no" in owner.page(f"/admin/mailings/details/?id={number}").text
+    failed = owner.page(f"/admin/mailings/recipients/?id={number}&outcome=failed").one("tr", data_id=None)
+    links = {link["href"].partition("?")[0]: link.text for link in failed.all("a")}
+    assert links["/admin/tickets/details/"].startswith("#")
+    assert "550 no" in links["/admin/emails/details/"]
+    assert "550 no" not in owner.page(f"/admin/mailings/recipients/?id={number}&outcome=queued").text
     smtp.refusals.clear()
     owner.post("/admin/mailings/retry/", id=number)
     work(app)
