@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from flask import flash, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
+from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
-from flask_babel import ngettext
 from flask_login import current_user
 from sqlalchemy.orm import joinedload
 from werkzeug.datastructures import CombinedMultiDict
@@ -60,7 +60,8 @@ class AnsweringPages:
         if not form.validate():
             return answering.page(), 400
         try:
-            tickets.hand_over(ticket, assignee=form.assignee.data, category=form.category.data, by=staff(), now=now())
+            assignee = staff() if "take" in request.form else form.assignee.data
+            tickets.hand_over(ticket, assignee=assignee, category=form.category.data, by=staff(), now=now())
         except OperationRefused as refusal:
             db.session.rollback()
             form.assignee.errors = [refusal.message]
@@ -119,6 +120,17 @@ def news_of(ticket: Ticket, after: str) -> dict[str, Any]:
         "writing": ngettext("%(names)s is writing an answer.", "%(names)s are writing an answer.", len(names), names=", ".join(names)) if names else "",
         "newer": ngettext("%(num)s new message has come meanwhile.", "%(num)s new messages have come meanwhile.", count) if count else "",
     }  # fmt: skip
+
+
+def facts_of(client: Client) -> list[tuple[str, str, str]]:
+    """What of the client one looks up before answering, each with where there is more, as far as one may see it."""
+    facts = [
+        ("accounts.view", _("Balance"), cells.in_currency(client.balance, client.project.currency),
+         f"/admin/accounts/?client={client.id}"),
+        ("services.view", _("Active services"), format_decimal(client.active_services),
+         f"/admin/services/?client={client.id}&status=active"),
+    ]  # fmt: skip
+    return [(label, value, url) for permission, label, value, url in facts if current_user.may(permission)]
 
 
 class Answering:
@@ -240,6 +252,7 @@ class Answering:
                 news=news_of(self.ticket, self.form.last_message.data or ""),
                 may_answer=current_user.may("tickets.edit"),
                 may_see_client=current_user.may("clients.view"),
+                facts=facts_of(client),
                 may_see_letters=current_user.may("inbound.view"),
                 letters_of=self._letters_of_messages(),
             )

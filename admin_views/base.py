@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -88,6 +89,8 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
 
     module: str
     icon: str = "list"
+    # What the menu asks the list for.
+    menu_parameters: Mapping[str, str] = MappingProxyType({})
     group: Any = ""
     list_template = "admin/list.html"
     create_template = edit_template = "admin/form.html"

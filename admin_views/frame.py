@@ -15,6 +15,7 @@ from sqlalchemy.orm import joinedload
 from admin_views.cells import in_currency
 from admin_views.client_badges import badges_of
 from admin_views.desk_held import RIGHT
+from admin_views.listing import address
 from extensions import db, now
 from models import Client, PenaltyPoint, Staff
 from operations import features, filters, settings
@@ -80,8 +81,16 @@ class Menu:
     def __init__(self, person: Staff, waiting: int, answered: int = 0) -> None:
         self.person = person
         self.counts = {"tickets": _count(waiting), "violations": _count(answered)}
+        # Of one client everything is shown at once.
+        self.is_scoped = g.get("client_scope") is not None
         self.hidden = set() if features.abuse_handling() else {"violations"}
-        self.key = (*request.path.split("/")[2:3], *self.counts.values(), *self.hidden, *person.role.permissions)
+        self.key = (
+            *request.path.split("/")[2:3],
+            *self.counts.values(),
+            *self.hidden,
+            self.is_scoped,
+            *person.role.permissions,
+        )
 
     def groups(self) -> list[dict[str, Any]]:
         """The menu in groups: the modules that this person may see."""
@@ -105,9 +114,10 @@ class Menu:
         return groups
 
     def _item(self, module: str, view: Any) -> dict[str, Any]:
+        parameters = {} if self.is_scoped else getattr(view, "menu_parameters", {})
         return {
             "label": view.name,
-            "url": f"/admin/{module}/",
+            "url": address(f"/admin/{module}/", parameters),
             "icon": view.icon,
             "active": request.path.startswith(f"/admin/{module}/"),
             "count": self.counts.get(module),

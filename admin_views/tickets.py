@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask import abort, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
@@ -19,8 +20,10 @@ from admin_views.base import ModuleView, needs
 from models import Staff, Ticket, TicketCategory, TicketStatus
 from operations import filters, ticket_reading
 from operations.errors import OperationRefused
-from operations.filters import Number, OneOf, Record
+from operations.filters import Condition, Number, OneOf, Record
 
+# Who has waited longest for staff is answered first.
+OLDEST_FIRST = {"sort": "updated_at"}
 COLORS = {"waiting_staff": "amber", "waiting_client": "blue", "closed": ""}
 
 
@@ -28,9 +31,24 @@ def state(ticket: Ticket) -> Any:
     return cells.badge(ticket.status.value, str(ticket.status.label), color=COLORS[ticket.status.value])
 
 
+class TicketState(OneOf):
+    """The state of a ticket, or any but closed."""
+
+    def options(self) -> list[tuple[str, str]]:
+        return [*super().options(), ("open", pgettext("tickets", "Not closed"))]
+
+    def clean(self, text: str) -> str:
+        return text if text == "open" else super().clean(text)
+
+    def condition(self, value: str) -> Condition:
+        return super().condition(value) if value != "open" else sa.and_(self.column != TicketStatus.CLOSED)
+
+
 class TicketsView(AnsweringPages, ModuleView):
     module = "tickets"
     icon = "message"
+    # Who goes there from the menu wants to work off what its figure counts.
+    menu_parameters = {"status": "waiting_staff", **OLDEST_FIRST}
     can_create = can_delete = False
     can_edit = True
     column_list = ("id", "subject", "client", "category", "status", "assignee", "updated_at")
@@ -51,7 +69,7 @@ class TicketsView(AnsweringPages, ModuleView):
     searched = ("subject", "reference")
     sortable = ("id", "updated_at")
     list_filters = (
-        OneOf("status", _l("State"), Ticket.status, TicketStatus),
+        TicketState("status", _l("State"), Ticket.status, TicketStatus),
         Record("category", _l("Category"), Ticket.category_id, TicketCategory),
         Record("assignee", _l("Assignee"), Ticket.assignee_id, Staff),
         Number("mailing", _l("Mailing"), Ticket.mailing_id),
@@ -66,20 +84,18 @@ class TicketsView(AnsweringPages, ModuleView):
         """Active requests, mine, those that wait for the client, closed ones, all."""
         offered = [
             (_("Active requests"), {"status": "waiting_staff"}),
-            (_("Mine"), {"assignee": str(current_user.id)}),
+            (_("Mine"), {"status": "open", "assignee": str(current_user.id)}),
             (pgettext("tickets", "Waiting for the client"), {"status": "waiting_client"}),
             (pgettext("tickets", "Closed"), {"status": "closed"}),
             (_("All"), {}),
         ]
         now_shown = {name: request.args[name] for name in ("status", "assignee") if request.args.get(name)}
         none = {"status": None, "assignee": None, "after": None, "before": None, "sort": None}
-        # Who has waited longest for staff is answered first.
-        oldest_first = {"sort": "updated_at"}
         return [
             {
                 "label": label,
                 "url": self.list_url(
-                    **{**none, **wanted, **(oldest_first if wanted.get("status") == "waiting_staff" else {})}
+                    **{**none, **wanted, **(OLDEST_FIRST if wanted.get("status") == "waiting_staff" else {})}
                 ),
                 "active": now_shown == wanted,
             }

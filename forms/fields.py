@@ -199,7 +199,7 @@ class LocalMomentField(Field):
 
 
 class RecordField(SelectField):
-    """One of the records of a small table, by id; the value is the record."""
+    """One of the records of a small table, by id; the value is the record. `blank` allows none, and may say what none is."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class RecordField(SelectField):
         validators: Any = None,
         *,
         model: Any,
-        blank: bool = False,
+        blank: Any = False,
         only_active: bool = False,
         **more: Any,
     ) -> None:
@@ -222,7 +222,7 @@ class RecordField(SelectField):
 
     def _options(self) -> list[tuple[str, str]]:
         rows = [row for row in self._records() if not self.only_active or row.is_active or row is self.data]
-        blank = [("", "")] if self.blank else []
+        blank = [("", "" if self.blank is True else str(self.blank))] if self.blank else []
         return blank + [(str(row.id), str(row)) for row in rows]
 
     def iter_choices(self) -> Any:

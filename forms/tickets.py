@@ -43,7 +43,7 @@ class AnswerForm(KeyedForm, Form):
 class HandOverForm(Form):
     """Who answers the ticket, and under which category it stands."""
 
-    assignee = RecordField(_l("Assignee"), model=Staff, blank=True, only_active=True)
+    assignee = RecordField(_l("Assignee"), model=Staff, blank=_l("Nobody yet"), only_active=True)
     category = RecordField(_l("Category"), model=TicketCategory)
 
 

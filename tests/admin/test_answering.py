@@ -183,6 +183,54 @@ def test_handing_over(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -> 
     assert (letter.template, letter.recipient) == ("ticket_assigned", "manager@desk.example")
 
 
+def test_a_ticket_is_taken_over_by_one_press(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -> None:
+    support, number = log_in("support"), cast.a.records["tickets"]
+    page = support.page(f"/admin/tickets/details/?id={number}")
+    assert page.one("select", name="assignee").first("option").text == "Nobody yet"
+    button = page.one("button", name="take")
+    category = page.one("select", name="category").one("option", selected=None)["value"]
+    support.post(f"/admin/tickets/hand-over/?id={number}", take=button["value"], assignee="", category=category)
+    assert ticket_now(app, number).assignee_id == cast.support.id
+    assert letters(app) == []
+    assert not support.page(f"/admin/tickets/details/?id={number}").all("button", name="take")
+
+
+def test_beside_the_answer_stands_what_one_looks_up_before(
+    app: Flask, cast: Cast, log_in: Callable[[str], Desk]
+) -> None:
+    number = cast.a.records["tickets"]
+    with make.scene(app):
+        client = db.session.get_one(Client, cast.a.id)
+        expected = client.active_services
+    box = log_in("manager").page(f"/admin/tickets/details/?id={number}").first("section", class_="side-box")
+    links = {link["href"]: link.text for link in box.all("a")}
+    assert links[f"/admin/services/?client={cast.a.id}&status=active"] == str(expected)
+    assert f"/admin/accounts/?client={cast.a.id}" in links
+
+
+def tickets_in_menu(desk: Desk, url: str) -> set[str]:
+    menu = desk.page(url).first("nav", aria_label="Menu")
+    return {link["href"] for link in menu.all("a") if link["href"].startswith("/admin/tickets/")}
+
+
+def test_the_menu_leads_to_what_waits_and_mine_are_those_not_closed(
+    app: Flask, cast: Cast, log_in: Callable[[str], Desk]
+) -> None:
+    with make.scene(app):
+        owner, support = db.session.get_one(Client, cast.a.id), db.session.get_one(Staff, cast.support.id)
+        states = (TicketStatus.WAITING_STAFF, TicketStatus.WAITING_CLIENT, TicketStatus.CLOSED)
+        made = [make.ticket(owner, assignee=support, status=status).id for status in states]
+    desk = log_in("support")
+    [link] = tickets_in_menu(desk, "/admin/")
+    waiting = desk.ids(link)
+    assert made[0] in waiting
+    assert not {*made[1:]} & {*waiting}
+    [mine] = [one["href"] for one in desk.page("/admin/tickets/").all("a") if one.text == "Mine"]
+    assert set(desk.ids(mine)) == {*made[:2]}
+    assert set(desk.ids(f"/admin/tickets/?assignee={cast.support.id}")) == {*made}
+    assert tickets_in_menu(desk, f"/admin/?client={cast.a.id}") == {"/admin/tickets/"}
+
+
 def test_a_ticket_is_not_given_to_who_may_not_answer(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -> None:
     support, number = log_in("support"), cast.a.records["tickets"]
     category = ticket_now(app, number).category_id
