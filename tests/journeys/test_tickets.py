@@ -49,6 +49,10 @@ def test_a_question_is_answered_once(app: Flask, live_server: Any, page: Any, an
 
     page.reload()
     expect(page.locator("main")).to_contain_text("I have found it.")
+    expect(page.get_by_role("button", name="Mark as read")).to_have_count(0, timeout=SOON)
+    page.goto(f"{live_server.url}/panel/tickets/")
+    expect(page.locator("main tbody tr")).not_to_contain_text("New")
+    page.get_by_role("link", name="My server is gone").click()
     page.fill("[name=text]", "Thank you!")
     page.get_by_role("button", name="Send the answer").click()
     expect(page.locator("main")).to_contain_text("Thank you!")
