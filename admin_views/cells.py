@@ -45,6 +45,15 @@ def _day(value: date) -> str:
     return f"{value.day:02d}.{value.month:02d}.{value.year:04d}"
 
 
+def day_of(at: datetime | None) -> Markup | str:
+    """The day of a moment in the reader's zone; the whole of it as a title."""
+    if at is None:
+        return ""
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(), show(at), _day(at.astimezone(get_timezone()))
+    )
+
+
 def in_currency(amount: Decimal, currency: str, locale: str | None = None) -> str:
     """An amount with its currency behind it, so that figures of a column stand under one another."""
     symbol, minus, separators = _notation(currency, locale or str(get_locale() or "en"))

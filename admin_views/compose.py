@@ -295,6 +295,7 @@ class Composing:
                 form=self.form,
                 selection=self.selection,
                 conditions=selections.describe(self.selection),
+                only_client=self._only_client() if plan.selected == 1 else None,
                 plan=plan,
                 languages_by_code=LANGUAGES,
                 macros=list(macros.REGISTRY.values()),
@@ -310,6 +311,9 @@ class Composing:
                 deadline=self._deadline_in_words(),
             )
         )
+
+    def _only_client(self) -> Client | None:
+        return db.session.scalar(sa.select(Client).where(Client.id.in_(self.clients)))
 
     def _stops(self, draft: Draft, plan: Plan) -> violations.Stoppable | None:
         """The services that would be stopped; of very many recipients only once a violation is asked for."""

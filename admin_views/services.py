@@ -48,6 +48,8 @@ class ServicesView(ModuleView):
     def cell(self, row: Any, name: str) -> Any:
         if name in self.amount_columns:
             return cells.money(getattr(row, name), row.account.currency)
+        if name in {"opened_at", "expires_at"}:
+            return cells.day_of(getattr(row, name))
         return super().cell(row, name)
 
     loads = (joinedload(Service.client), joinedload(Service.product), joinedload(Service.account))

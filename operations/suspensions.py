@@ -37,8 +37,8 @@ def resume(*which: Any) -> list[Touched]:
     return _change(ServiceStatus.SUSPENDED, which, "resume", after)
 
 
-def stopped_by(violation_id: int) -> Any:
-    """The condition that a service is stopped now, and by this violation."""
+def stopped_by(violation_id: Any) -> Any:
+    """The condition that a service is stopped now, and by this violation (its id, or the column of it)."""
     return sa.and_(
         Service.suspended_by_violation_id == violation_id,
         Service.status == ServiceStatus.SUSPENDED,

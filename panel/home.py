@@ -41,6 +41,7 @@ def home() -> ResponseReturnValue:
         services=_ending_services() if may("services") else [],
         tickets=_new_tickets() if may("support") else [],
         violations=matters.open_ones(SHOWN) if may("support") else [],
+        stopping=matters.stopping(SHOWN) if may("support") else [],
         now=now(),
     )
 

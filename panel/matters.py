@@ -106,6 +106,21 @@ def open_ones(limit: int) -> list[dict[str, Any]]:
     ]
 
 
+def stopping(limit: int) -> list[dict[str, Any]]:
+    """The matters for which services of the client are stopped now, with how many; the latest first."""
+    if not features.abuse_handling():
+        return []
+    count = sa.select(sa.func.count()).where(suspensions.stopped_by(Violation.id)).scalar_subquery()
+    rows = db.session.execute(
+        sa.select(Violation, Ticket.subject, count)
+        .join(Ticket, Ticket.id == Violation.ticket_id)
+        .where(Violation.client_id == current_user.client_id, count > 0)
+        .order_by(Violation.id.desc())
+        .limit(limit)
+    )
+    return [{"record": violation, "subject": subject, "count": number} for violation, subject, number in rows]
+
+
 def why_stopped(service: Service) -> dict[str, Any] | None:
     """The matter that a service is stopped for; None for one that runs, or is stopped for another reason."""
     is_mine = service.status is ServiceStatus.SUSPENDED and service.suspension_reason is SuspensionReason.VIOLATION

@@ -209,6 +209,13 @@ def test_the_preview_is_what_that_recipient_gets_whatever_his_name(
     assert arrows == ["3", "5"]
 
 
+def test_the_only_recipient_is_named(owner: Desk, ids: list[int], compose: str) -> None:
+    said = owner.page(chosen(owner, ids[:1])).one("p", class_="recipients")
+    assert said.one("a")["href"] == f"/admin/clients/details/?id={ids[0]}"
+    assert f"client-{ids[0]}" in said.one("a").text
+    assert owner.page(compose).one("p", class_="recipients").text == "6 clients ticked in the list"
+
+
 def test_any_recipient_is_looked_at_by_code(app: Flask, owner: Desk, ids: list[int], compose: str) -> None:
     with app.app_context():
         db.session.get_one(Client, ids[1]).deleted_at = now()

@@ -8,8 +8,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from extensions import Clock, db
+from extensions import Clock, db, now
 from models import Client, ClientUser, Violation
+from operations import violation_steering
 from tests import factories as make
 from tests.support import page as pages
 from tests.support import people
@@ -81,6 +82,27 @@ def test_a_stopped_service_says_why_and_leads_to_the_ticket(
     section = ticket_page(app, as_anna, open_one).one("section", class_="matter")
     assert section["data-violation"] == "executed"
     assert section.one("ul", data_stopped=None).text == "Server of anna"
+
+
+def test_what_services_are_stopped_for_stands_first_until_it_is_settled(
+    app: Flask, as_anna: FlaskClient, as_boris: FlaskClient, open_one: int, clock: Clock
+) -> None:
+    clock.move(hours=4)
+    with app.app_context():
+        v.work()
+        violation = db.session.get_one(Violation, open_one)
+        ticket, subject = violation.ticket_id, violation.ticket.subject
+    clock.move(hours=-4)
+    todo = pages.read(as_anna.get("/panel/").text).first("div", class_="todo")
+    assert todo["data-todo"] == "stopped"
+    assert f"{subject}: 1 service is stopped for this." in todo.text
+    assert todo.one("a")["href"] == f"/panel/tickets/{ticket}/#answer"
+    assert not pages.read(as_anna.get("/panel/").text).all("div", data_todo="violation")
+    assert 'data-todo="stopped"' not in as_boris.get("/panel/").text
+    with app.app_context():
+        violation_steering.resolve(db.session.get_one(Violation, open_one), now=now())
+        db.session.commit()
+    assert 'data-todo="stopped"' not in as_anna.get("/panel/").text
 
 
 def test_points_and_when_they_fade(app: Flask, as_anna: FlaskClient, anna: Person, annas: Books) -> None:
