@@ -13,7 +13,7 @@ from flask_login import current_user
 from markupsafe import Markup, escape
 from sqlalchemy.orm import joinedload
 
-from admin_views import audit_words
+from admin_views import audit_words, cells
 from admin_views.audit_words import Words
 from admin_views.base import ModuleView
 from admin_views.listing import ListRequest
@@ -152,6 +152,8 @@ class AuditView(ModuleView):
             return words.record(row)
         if name == "record_name":
             return escape(words.named(row))
+        if name == "actor":
+            return escape(cells.actor(row.actor))
         if name == "said":
             return escape(words.text(row))
         name = {"module_name": "module", "action_name": "action"}.get(name, name)

@@ -732,7 +732,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
         return {
             "url": f"/admin/audit/?module={self.module}&record_id={record.id}",
             "when": cells.show(last.at) if last else "",
-            "who": last.actor if last else "",
+            "who": cells.actor(last.actor) if last else "",
         }
 
 

@@ -284,7 +284,7 @@ class CaseFileWords:
         """Who did it; which of the provider's staff changed a record is the provider's own."""
         if self._for_client and event.client_user_id is None and event.action != "login_failed":
             return _("The provider")
-        return event.actor
+        return cells.actor(event.actor)
 
 
 def _of_event(event: AuditEvent) -> str:

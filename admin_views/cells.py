@@ -15,6 +15,7 @@ from flask_babel import gettext as _
 from markupsafe import Markup, escape
 
 from extensions import LabelledEnum
+from operations.audit import SYSTEM
 
 ICON = Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>')
 BADGE = Markup('<span class="badge{}" data-badge="{}" title="{}">{}<span>{}</span></span>')
@@ -43,6 +44,11 @@ def show(value: Any) -> Any:
 def _day(value: date) -> str:
     """The day as all languages here write it; Babel would look up for each how they do."""
     return f"{value.day:02d}.{value.month:02d}.{value.year:04d}"
+
+
+def actor(name: str) -> str:
+    """Who did it, as an audit event has it; what nobody did, the system did."""
+    return _("system") if name == SYSTEM.name else name
 
 
 def day_of(at: datetime | None) -> Markup | str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask_babel import format_date, format_time
 
-from admin_views import audit_words
+from admin_views import audit_words, cells
 from admin_views.audit_words import Words
 from models import AuditEvent
 from operations import filters
@@ -66,7 +66,7 @@ def _happening(client_id: int, event: AuditEvent, words: Words) -> Happening:
     return Happening(
         id=event.id,
         time=format_time(event.at, "HH:mm"),
-        who=event.actor,
+        who=cells.actor(event.actor),
         what=audit_words.action_name(event.action),
         record="" if is_own else words.record(event),
         module="" if is_own else audit_words.module_name(event.module),

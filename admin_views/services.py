@@ -18,18 +18,9 @@ class ServicesView(ModuleView):
     icon = "server"
     can_create = can_edit = can_delete = False
     column_list = (
-        "id",
-        "name",
-        "client",
-        "product",
-        "status",
-        "suspension_reason",
-        "period",
-        "price",
-        "auto_renew",
-        "opened_at",
-        "expires_at",
-    )
+        "id", "name", "client", "product", "status", "suspension_reason", "period", "price", "expires_at", "auto_renew",
+    )  # fmt: skip
+    column_details_list = column_export_list = (*column_list, "opened_at")
     column_labels = {"id": _l("Code"), "name": _l("Name"), "client": _l("Client"), "product": _l("Product"), "status": _l("Status"), "suspension_reason": _l("Suspended because"), "period": _l("Period"), "price": _l("Price"), "auto_renew": _l("Renewed by itself"), "opened_at": _l("Opened"), "expires_at": _l("Paid until")}  # fmt: skip
     list_filters = (
         Record("product", _l("Product"), Service.product_id, Product),
@@ -38,7 +29,7 @@ class ServicesView(ModuleView):
         Day("expires_to", _l("Paid until, to"), Service.expires_at, upper=True),
     )
     searched = ("name",)
-    sortable = ("id", "name", "expires_at", "opened_at")
+    sortable = ("id", "name", "expires_at")
     title_column = "name"
     amount_columns = ("price",)
 
@@ -48,7 +39,7 @@ class ServicesView(ModuleView):
     def cell(self, row: Any, name: str) -> Any:
         if name in self.amount_columns:
             return cells.money(getattr(row, name), row.account.currency)
-        if name in {"opened_at", "expires_at"}:
+        if name == "expires_at":
             return cells.day_of(getattr(row, name))
         return super().cell(row, name)
 

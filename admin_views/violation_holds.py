@@ -53,7 +53,7 @@ class HoldPages:
             count=count,
             until=until.isoformat() if until else "",
             services=services,
-            services_count=len({(row.client_id, name) for row in rows for name in services[row.id]}),
+            services_count=len({number for row in rows for number in services[row.id]}),
             clients_count=len({row.client_id for row in rows}),
             deadline=deadline,
             show=cells.show,
@@ -103,21 +103,21 @@ def _said(released: int, waiting: int) -> list[str]:
     return found or [_("The breaker is closed.")]
 
 
-def _services(rows: Any) -> dict[int, list[str]]:
-    """For each of the violations the names of the services that would be stopped, found with one statement."""
+def _services(rows: Any) -> dict[int, dict[int, str]]:
+    """For each of the violations the services that would be stopped, names by id, found with one statement."""
     found = db.session.execute(
         sa.select(Service.client_id, Service.id, Service.name)
         .join(Client, Client.id == Service.client_id)
         .where(Service.client_id.in_([row.client_id for row in rows]), Service.status == ServiceStatus.ACTIVE)
         .order_by(Service.id)
     ).all()
-    named: dict[int, list[str]] = {}
+    named: dict[int, dict[int, str]] = {}
     for row in rows:
         over_limit = row.limit_crossed_at is not None and row.limit_executed_at is None
         stops = over_limit or row.action in violations.STOPS
         one = row.service_id if row.service_id is not None and not over_limit else None
-        named[row.id] = [
-            name for owner, number, name in found
+        named[row.id] = {
+            number: name for owner, number, name in found
             if stops and owner == row.client_id and one in (None, number)
-        ]  # fmt: skip
+        }  # fmt: skip
     return named

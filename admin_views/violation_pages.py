@@ -239,6 +239,6 @@ def _history(violation: Violation) -> list[dict[str, Any]]:
     )
     words = audit_words.Words(events)
     return [
-        {"when": cells.show(one.at), "who": one.actor, "what": audit_words.action_name(one.action), "line": words.line(one)}
+        {"when": cells.show(one.at), "who": cells.actor(one.actor), "what": audit_words.action_name(one.action), "line": words.line(one)}
         for one in events
     ]  # fmt: skip

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from extensions import db, now
-from models import Client, PenaltyPoint, Violation, ViolationStatus
+from models import Client, PenaltyPoint, Staff, Violation, ViolationStatus
 from tests import factories as make
 from tests.cast import Cast, Desk, digest
 from tests.support import page as pages
@@ -194,6 +194,28 @@ def test_all_that_match_the_filter_are_cancelled(app: Flask, owner: Desk, anna: 
 
 
 # The breaker
+
+
+def test_services_of_one_name_are_counted_each(app: Flask, owner: Desk) -> None:
+    ids = crowd(app)
+    with make.scene(app):
+        client = db.session.get_one(Violation, ids[0]).client
+        make.service(client, name=f"s{client.id}-0.example")
+    page = owner.page(HELD)
+    assert "7 services would be stopped." in page.text
+    assert "stop 2 services:" in page.one("tr", data_id=str(ids[0])).text
+
+
+def test_what_nobody_did_was_done_by_the_system_in_the_reader_s_language(app: Flask, cast: Cast, owner: Desk) -> None:
+    with app.app_context():
+        number = v.violation(db.session.get_one(Client, cast.a.id))
+        v.work()
+        db.session.get_one(Staff, cast.owner.id).language = "ru"
+        db.session.commit()
+    history = owner.page(f"/admin/violations/details/?id={number}").one("ol", class_="history")
+    assert [line.one("b").text for line in history.all("li")] == ["система"] * len(history.all("li"))
+    assert "исполнение" in history.text
+    assert "система" in owner.page(f"/admin/audit/?module=violations&record_id={number}").one("tbody").text
 
 
 def test_a_banner_on_every_page_leads_to_the_list_and_one_press_releases_it(
