@@ -37,6 +37,8 @@ class PaymentsView(ModuleView):
     def cell(self, row: Any, name: str) -> Any:
         if name in self.amount_columns:
             return cells.money(getattr(row, name), row.account.currency)
+        if name == "created_at":
+            return cells.day_of(row.created_at)
         return super().cell(row, name)
 
     loads = (joinedload(Payment.client), joinedload(Payment.payer), joinedload(Payment.account))

@@ -18,9 +18,9 @@ class ServicesView(ModuleView):
     icon = "server"
     can_create = can_edit = can_delete = False
     column_list = (
-        "id", "name", "client", "product", "status", "suspension_reason", "period", "price", "expires_at", "auto_renew",
+        "id", "name", "client", "product", "status", "suspension_reason", "period", "price", "expires_at",
     )  # fmt: skip
-    column_details_list = column_export_list = (*column_list, "opened_at")
+    column_details_list = column_export_list = (*column_list, "auto_renew", "opened_at")
     column_labels = {"id": _l("Code"), "name": _l("Name"), "client": _l("Client"), "product": _l("Product"), "status": _l("Status"), "suspension_reason": _l("Suspended because"), "period": _l("Period"), "price": _l("Price"), "auto_renew": _l("Renewed by itself"), "opened_at": _l("Opened"), "expires_at": _l("Paid until")}  # fmt: skip
     list_filters = (
         Record("product", _l("Product"), Service.product_id, Product),

@@ -35,8 +35,9 @@ class UsersView(ModuleView):
     details_template = "admin/users/details.html"
     create_label = _l("New user")
     column_list = (
-        "id", "username", "client", "full_name", "email", "phone", "language", "is_owner", "is_active", "last_login_at",
+        "id", "username", "client", "full_name", "email", "phone", "is_owner", "is_active", "last_login_at",
     )  # fmt: skip
+    column_details_list = column_export_list = (*column_list, "language")
     column_labels = {
         "id": _l("Code"), "username": _l("Username"), "client": _l("Client"), "full_name": _l("Full name"),
         "email": _l("E-mail"), "phone": _l("Phone"), "language": _l("Language"), "is_owner": _l("Owner"),

@@ -1,0 +1,51 @@
+"""Lists with long texts in every column, on a screen of usual width."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from extensions import now
+from tests import cast as people_of
+from tests import factories as make
+from tests.support.browser import log_in_by_form
+
+LONG = "Общество с ограниченной ответственностью «Северо-Западная Транспортная Компания»"
+LISTS = (
+    "clients", "users", "payers", "tickets", "violations", "emails", "inbound", "services", "invoices", "payments",
+    "expenses", "acts", "discounts",
+)  # fmt: skip
+HIDDEN = "() => { const table = document.querySelector('table'); return table.scrollWidth - table.parentElement.clientWidth; }"
+
+
+@pytest.mark.browser
+@pytest.mark.engine("sqlite")
+def test_no_list_is_wider_than_its_page(app: Flask, live_server: Any, page: Any) -> None:
+    with make.scene(app):
+        make.staff("olga", people_of._seeded("owner"))
+        client = make.client(LONG, email="accounting.department@north-western-transport.example")
+        sold = make.product(LONG)
+        make.user(client, "a.very.long.username.of.a.person", full_name=LONG, email="x" * 40 + "@client.example",
+                  phone="+79161234567", last_login_at=now())  # fmt: skip
+        make.service(client, sold, status="suspended", name=LONG, expires_at=now() + timedelta(days=400))
+        payer = make.payer(client, LONG)
+        make.payment(client, "1234567.89", payer=payer, method="Bank transfer", status="paid", paid_at=now())
+        make.invoice(client, "1234567.89", payer=payer)
+        make.expense(client, "1234567.89")
+        make.act(client, "1234567.89", payer=payer)
+        make.discount(client, note=LONG)
+        make.violation(client, comment=LONG)
+        make.letter(client, last_error=LONG)
+        make.letter_in(client, subject=LONG, sender="x" * 40 + "@client.example")
+        make.points(client, 12)
+    log_in_by_form(page, f"{live_server.url}/admin/login", "olga")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    hidden = {}
+    for module in LISTS:
+        page.goto(f"{live_server.url}/admin/{module}/")
+        assert page.locator("tbody tr").count(), module
+        hidden[module] = page.evaluate(HIDDEN)
+    assert {module: pixels for module, pixels in hidden.items() if pixels > 0} == {}
