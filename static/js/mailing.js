@@ -108,9 +108,11 @@ function startReadyTexts(form) {
   function narrow() {
     const fitting = all.filter(({ dataset }) => !category.value || !dataset.categories || dataset.categories.split(" ").includes(category.value));
     const chosen = select.value;
-    select.replaceChildren(nothing, ...fitting);
-    select.value = fitting.some((option) => option.value === chosen) ? chosen : "";
-    select.closest(".ready-texts").hidden = !fitting.length;
+    const others = Object.assign(document.createElement("optgroup"), { label: select.dataset.others });
+    others.append(...all);
+    // Where the category has none of its own, those of others are better than nothing.
+    select.replaceChildren(nothing, ...(fitting.length ? fitting : [others]));
+    select.value = [...select.options].some((option) => option.value === chosen) ? chosen : "";
   }
 
   category.addEventListener("change", narrow);
