@@ -21,8 +21,17 @@ from flask import current_app
 from flask_babel import gettext as _
 
 from extensions import db, rows_changed
-from models import Account, Attachment, Client, ClientMerge, Erasure, Staff
-from operations import attachments, audit, deletion, desk_mark, erasing_rows, erasing_traces, inbound_store
+from models import Attachment, Client, ClientMerge, Erasure, Staff
+from operations import (
+    attachments,
+    audit,
+    client_locks,
+    deletion,
+    desk_mark,
+    erasing_rows,
+    erasing_traces,
+    inbound_store,
+)
 from operations.errors import OperationRefused
 
 CLOCK, REQUEST, AGAIN = "clock", "request", "again"
@@ -78,6 +87,7 @@ def erase(client: Client, *, confirmation: str, by: Staff, now: datetime) -> lis
     if not is_confirmed(client, confirmation):
         raise OperationRefused(_("Type the client's code or name to confirm."), field="confirmation")
     client_id = client.id
+    client_locks.take(client_id)
     if client.deleted_at is None:
         deletion.delete(clients=sa.select(Client.id).where(Client.id == client_id), now=now)
     if not _claim(client_id, now):
@@ -92,20 +102,11 @@ def is_confirmed(client: Client, text: str) -> bool:
 
 
 def _claim(client_id: int, now: datetime, *, which: Any = True) -> bool:
-    """Make the client ours: of two who erase it one goes on. Whoever adds something to it from here on waits.
-
-    Its accounts come first, for a movement of money locks them before it locks the client.
-    """
-    db.session.execute(
-        sa.select(Account.id).where(Account.client_id == client_id).order_by(Account.id).with_for_update()
-    )
+    """Make the client ours: of two who erase it one goes on."""
+    client_locks.take(client_id)
     there = sa.and_(Client.id == client_id, Client.deleted_at.is_not(None), Client.erased_at.is_(None))
     mine = sa.update(Client).where(there) if which is True else sa.update(Client).where(there, which)
-    if rows_changed(mine.values(erased_at=now, row_version=Client.row_version + 1)) != 1:
-        return False
-    # The change above lets others refer to the client still; from here on they wait.
-    db.session.execute(sa.select(Client.id).where(Client.id == client_id).with_for_update())
-    return True
+    return rows_changed(mine.values(erased_at=now, row_version=Client.row_version + 1)) == 1
 
 
 def _erase_all(client_id: int, *, way: str, by: Staff | None, now: datetime) -> list[Erased]:

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 
 from extensions import UTCDateTime, db, rows_changed
 from models import Account, Client, ClientMerge, ClientUser, Invoice, Payer, Payment, Service, Staff, Ticket
-from operations import audit, merge_moving, merge_sealing
+from operations import audit, client_locks, merge_moving, merge_sealing
 from operations.errors import OperationRefused
 
 OF_ACCOUNTS: dict[str, Any] = {"services": Service, "invoices": Invoice, "payments": Payment}
@@ -81,9 +81,7 @@ def undo(merge: ClientMerge, *, by: Staff, now: datetime) -> None:
 
 
 def _lock(merge: ClientMerge) -> None:
-    ids = (merge.kept_id, merge.merged_id)
-    for model, key in ((Account, Account.client_id), (Client, Client.id)):
-        db.session.execute(sa.select(model.id).where(key.in_(ids)).order_by(model.id).with_for_update())
+    client_locks.take(merge.kept_id, merge.merged_id)
     db.session.expire_all()
     db.session.refresh(merge)
 

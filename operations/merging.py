@@ -18,7 +18,6 @@ from flask_babel import gettext as _
 
 from extensions import db, rows_changed
 from models import (
-    Account,
     Act,
     Client,
     ClientMerge,
@@ -30,7 +29,7 @@ from models import (
     Staff,
     Ticket,
 )
-from operations import audit, clients, merge_moving, merge_sealing
+from operations import audit, client_locks, clients, merge_moving, merge_sealing
 from operations.errors import OperationRefused
 
 KEPT, OTHER, BOTH = "kept", "other", "both"
@@ -55,17 +54,14 @@ class Pair:
 def pair(*, kept_id: int, other_id: int, lock: bool = False) -> Pair:
     """The two clients. Refused: a client with itself, and one that is deleted.
 
-    With `lock` both are held until the end of the transaction, their accounts first, as movements of money do it.
+    With `lock` both are held until the end of the transaction.
     """
     if kept_id == other_id:
         raise OperationRefused(_("A client cannot be merged with itself."), field="other")
     ids = (kept_id, other_id)
     if lock:
-        accounts = sa.select(Account.id).where(Account.client_id.in_(ids)).order_by(Account.id)
-        db.session.execute(accounts.with_for_update())
-    statement = sa.select(Client).where(Client.id.in_(ids)).order_by(Client.id)
-    if lock:
-        statement = statement.with_for_update(of=Client).execution_options(populate_existing=True)
+        client_locks.take(*ids)
+    statement = sa.select(Client).where(Client.id.in_(ids)).execution_options(populate_existing=lock)
     found = {client.id: client for client in db.session.scalars(statement)}
     for number in ids:
         if number not in found:

@@ -29,7 +29,18 @@ from models import (
     ViolationStatus,
     ViolationTry,
 )
-from operations import breaker, deletion, points, suspensions, tickets, violation_clock, violation_steering
+from operations import (
+    breaker,
+    deletion,
+    erasing,
+    merge_undoing,
+    merging,
+    points,
+    suspensions,
+    tickets,
+    violation_clock,
+    violation_steering,
+)
 from operations.errors import OperationRefused
 from tests import factories as make
 from tests.conftest import ROOT
@@ -452,6 +463,55 @@ def test_who_deletes_a_client_waits_for_the_clock_that_is_at_its_violation(
     threads[0].join(10)
     assert deleted.is_set()
     v.each_once([number], services=2)
+
+
+@pytest.mark.parametrize("what", ["merges", "takes a merging back", "erases"])
+def test_who_is_at_a_whole_client_and_the_clock_do_not_wait_crosswise(app: Flask, what: str) -> None:
+    """The clock, as an answer, locks a ticket before its client; so does who moves or removes all that hangs on it."""
+    owner, other, by = v.client_with_services(1), make.client("Double"), make.staff("tidy")
+    number, ids, tidy = v.violation(owner), (owner.id, other.id), by.id
+    if what == "takes a merging back":
+        merging.merge(kept_id=ids[0], other_id=ids[1], choices={}, by=by, now=now())
+        db.session.commit()
+
+    def act() -> None:
+        staff = db.session.get_one(Staff, tidy)
+        if what == "merges":
+            merging.merge(kept_id=ids[1], other_id=ids[0], choices={}, by=staff, now=now())
+        elif what == "erases":
+            erasing.erase(db.session.get_one(Client, ids[0]), confirmation=str(ids[0]), by=staff, now=now())
+        else:
+            record = merge_undoing.latest(ids[0])
+            assert record is not None
+            merge_undoing.undo(record, by=staff, now=now())
+
+    told: list[str] = []
+    ended = threading.Event()
+
+    def run() -> None:
+        with app.app_context():
+            try:
+                act()
+                db.session.commit()
+                told.append("done")
+            except OperationRefused as refusal:
+                told.append(refusal.message)
+        ended.set()
+
+    ticket = sa.select(Violation.ticket_id).where(Violation.id == number).scalar_subquery()
+    assert db.session.scalar(sa.select(Ticket.id).where(Ticket.id == ticket).with_for_update())
+    other_one = threading.Thread(target=run)
+    other_one.start()
+    assert not ended.wait(0.5)
+    assert violation_clock.execute(number, now=now())
+    db.session.commit()
+    other_one.join(30)
+    if what == "takes a merging back":
+        assert len(told) == 1
+        assert "changed since" in told[0]
+    else:
+        assert told == ["done"]
+        assert ids[0] not in set(db.session.scalars(sa.select(Client.id).where(Client.deleted_at.is_(None))))
 
 
 def test_two_workers_at_once(app: Flask) -> None:
