@@ -28,14 +28,18 @@ from models import (
     EmailStatus,
     InboundEmail,
     Language,
+    Mailing,
+    MailingStatus,
     OutboundEmail,
     Project,
     SavedFilter,
     Staff,
     Ticket,
     TicketStatus,
+    Violation,
+    ViolationStatus,
 )
-from operations import audit, authentication, deletion, impersonation, inbound_sources, saved_filters
+from operations import audit, authentication, deletion, features, impersonation, inbound_sources, saved_filters
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 from operations.waiting import a_worker_lives
@@ -196,58 +200,64 @@ def mailbox() -> tuple[bool, str, str, None]:
 
 
 def cards() -> list[dict[str, Any]]:
-    """Figures that lead to their lists."""
+    """Figures that lead to their lists, each for those who may see it."""
     found: list[dict[str, Any]] = []
     if current_user.may("tickets.view"):
-        waiting = db.session.scalar(
-            sa.select(sa.func.count(Ticket.id)).where(
-                Ticket.status == TicketStatus.WAITING_STAFF, deletion.is_of_the_living(Ticket.client_id)
-            )
-        )
-        found.append({"label": _("Tickets waiting for staff"), "value": waiting, "count": waiting, "icon": "message",
-                      "url": "/admin/tickets/?status=waiting_staff"})  # fmt: skip
+        found.append(_waiting_tickets())
+    if current_user.may("violations.view") and features.abuse_handling():
+        found += _violations()
     if current_user.may("clients.view"):
-        since = now() - timedelta(days=1)
-        new = db.session.scalar(
-            sa.select(sa.func.count(Client.id)).where(Client.deleted_at.is_(None), Client.registered_at > since)
+        new = _count(Client.deleted_at.is_(None), Client.registered_at > now() - timedelta(days=1), of=Client.id)
+        label = _("Clients registered in the last 24 hours")
+        found.append(_card(label, new, "users", "/admin/clients/?sort=-registered_at"))
+    if current_user.may("mailings.view") and (paused := _count(Mailing.status == MailingStatus.PAUSED, of=Mailing.id)):
+        found.append(
+            _card(_("Mailings paused"), paused, "player-pause", "/admin/mailings/?status=paused", color="amber")
         )
-        found.append({"label": _("Clients registered in the last 24 hours"), "value": new, "count": new, "icon": "users",
-                      "url": "/admin/clients/?sort=-registered_at"})  # fmt: skip
-    if current_user.may("inbound.view"):
-        unread = db.session.scalar(sa.select(sa.func.count(InboundEmail.id)).where(to_look_at()))
-        if unread:
-            found.append({"label": _("Incoming letters to look at"), "value": unread, "count": unread, "icon": "inbox",
-                          "url": "/admin/inbound/?unread=1", "color": "amber"})  # fmt: skip
+    if current_user.may("inbound.view") and (unread := _count(to_look_at(), of=InboundEmail.id)):
+        label = _("Incoming letters to look at")
+        found.append(_card(label, unread, "inbox", "/admin/inbound/?unread=1", color="amber"))
     if current_user.may("emails.view"):
-        failed = db.session.scalar(
-            sa.select(sa.func.count(OutboundEmail.id)).where(
-                OutboundEmail.status == EmailStatus.FAILED, deletion.is_of_the_living(OutboundEmail.client_id)
-            )
-        )
-        queued = db.session.scalar(
-            sa.select(sa.func.count(OutboundEmail.id)).where(
-                OutboundEmail.status == EmailStatus.QUEUED, deletion.is_of_the_living(OutboundEmail.client_id)
-            )
-        )
-        found.append(
-            {
-                "label": _("Letters in the queue"),
-                "value": queued,
-                "count": queued,
-                "icon": "mail",
-                "url": "/admin/emails/?status=queued",
-            }
-        )
-        found.append(
-            {
-                "label": _("Letters that failed"),
-                "value": failed,
-                "count": failed,
-                "icon": "alert-triangle",
-                "url": "/admin/emails/?status=failed",
-            }
-        )
+        living = deletion.is_of_the_living(OutboundEmail.client_id)
+        for status, label, icon in (
+            (EmailStatus.QUEUED, _("Letters in the queue"), "mail"),
+            (EmailStatus.FAILED, _("Letters that failed"), "alert-triangle"),
+        ):
+            number = _count(OutboundEmail.status == status, living, of=OutboundEmail.id)
+            found.append(_card(label, number, icon, f"/admin/emails/?status={status.value}"))
     return found
+
+
+def _waiting_tickets() -> dict[str, Any]:
+    mine = sa.func.count(sa.case((Ticket.assignee_id == current_user.id, 1)))
+    waiting = sa.and_(Ticket.status == TicketStatus.WAITING_STAFF, deletion.is_of_the_living(Ticket.client_id))
+    count, of_them_mine = db.session.execute(sa.select(sa.func.count(Ticket.id), mine).where(waiting)).one()
+    note = _("%(count)s assigned to you", count=format_decimal(of_them_mine)) if of_them_mine else ""
+    return _card(_("Tickets waiting for staff"), count, "message", "/admin/tickets/?status=waiting_staff", note=note)
+
+
+def _violations() -> list[dict[str, Any]]:
+    is_open = Violation.status == ViolationStatus.OPEN
+    soon = sa.and_(is_open, Violation.deadline <= now() + timedelta(days=1))
+    answered = Violation.status == ViolationStatus.ANSWERED
+    shown = sa.and_(sa.or_(is_open, answered), deletion.is_of_the_living(Violation.client_id))
+    figures = [sa.func.count(sa.case((each, 1))) for each in (is_open, soon, answered)]
+    count, due, to_judge = db.session.execute(sa.select(*figures).where(shown)).one()
+    note = _("%(count)s due within 24 hours", count=format_decimal(due)) if due else ""
+    url = "/admin/violations/?status={}&sort=deadline"
+    cards = [_card(_("Open violations"), count, "gavel", url.format("open"), note=note)]
+    if to_judge:
+        cards.append(_card(_("Violations answered"), to_judge, "gavel", url.format("answered"), color="amber",
+                           note=_("They wait for staff to resolve or cancel them.")))  # fmt: skip
+    return cards
+
+
+def _count(*conditions: Any, of: Any) -> int:
+    return db.session.scalar(sa.select(sa.func.count(of)).where(*conditions)) or 0
+
+
+def _card(label: str, number: int, icon: str, url: str, *, color: str = "", note: str = "") -> dict[str, Any]:
+    return {"label": label, "value": format_decimal(number), "icon": icon, "url": url, "color": color, "note": note}
 
 
 def watched_filters() -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from extensions import db
+from extensions import db, now
 from models import (
     AuditEvent,
     ClientUser,
@@ -22,7 +22,9 @@ from models import (
     Role,
     Setting,
     Staff,
+    Ticket,
     TicketCategory,
+    Violation,
 )
 from operations import passwords
 from tests import cast as people_of
@@ -30,6 +32,7 @@ from tests import factories as make
 from tests.cast import Cast, Desk
 from tests.house.test_statements import LISTS
 from tests.support import page as pages
+from tests.support import violations
 from tests.support.people import Person
 
 # Fields of text, which come back as they were typed.
@@ -657,3 +660,66 @@ def test_the_home_page_leads_to_what_waits(app: Flask, cast: Cast, owner: Desk, 
         assert pages.alerts(owner.page(tile["href"])) == "", "its list understands the address"
     assert "Worth setting" in page.text
     assert "Worth setting" not in log_in("support").page("/admin/").text
+
+
+def tiles_of(desk: Desk) -> dict[str, tuple[str, str, str]]:
+    """What stands on the home page: for each label its figure, the note below it, and where it leads."""
+
+    def text(tile: Any, name: str) -> str:
+        return "".join(each.text for each in tile.all(class_=name))
+
+    return {
+        text(tile, "label"): (text(tile, "figure"), text(tile, "note"), tile["href"])
+        for tile in desk.page("/admin/").all("a", class_="tile")
+    }
+
+
+def test_the_home_page_says_what_of_the_waiting_tickets_is_mine(app: Flask, cast: Cast, owner: Desk) -> None:
+    assert tiles_of(owner)["Tickets waiting for staff"] == ("4", "", "/admin/tickets/?status=waiting_staff")
+    with app.app_context():
+        ticket = db.session.scalars(sa.select(Ticket).where(Ticket.status == "waiting_staff")).first()
+        assert ticket is not None
+        ticket.assignee = db.session.scalars(sa.select(Staff).where(Staff.username == "owner")).one()
+        db.session.commit()
+    assert tiles_of(owner)["Tickets waiting for staff"][:2] == ("4", "1 assigned to you")
+
+
+def test_the_home_page_says_which_violations_are_due_and_which_were_answered(
+    app: Flask, cast: Cast, owner: Desk, log_in: Callable[[str], Desk]
+) -> None:
+    with app.app_context():
+        before = db.session.scalar(sa.select(sa.func.count(Violation.id)).where(Violation.status == "open")) or 0
+        for hours in (23, 25):
+            violations.violation(hours=hours)
+        violations.violation(hours=30, status="answered")
+        gone = violations.client_with_services()
+        violations.violation(gone, hours=1)
+        gone.deleted_at = now()
+        db.session.commit()
+        due = db.session.scalar(
+            sa.select(sa.func.count(Violation.id)).where(
+                Violation.status == "open",
+                Violation.deadline <= now() + timedelta(days=1),
+                Violation.client_id != gone.id,
+            )
+        )
+    tiles = tiles_of(owner)
+    assert tiles["Open violations"] == (
+        str(before + 2), f"{due} due within 24 hours", "/admin/violations/?status=open&sort=deadline",
+    )  # fmt: skip
+    assert tiles["Violations answered"][0] == "1"
+    assert "status=answered" in tiles["Violations answered"][2]
+    assert len(owner.page(tiles["Open violations"][2]).all("tr", data_id=None)) == before + 2
+    assert not any("iolation" in label for label in tiles_of(log_in("accountant")))
+    with app.app_context():
+        violations.switch(False)
+    assert not any("iolation" in label for label in tiles_of(owner))
+
+
+def test_the_home_page_says_that_a_mailing_is_paused(app: Flask, cast: Cast, owner: Desk) -> None:
+    """The letter that tells its sender may be held up by the very fault that paused it."""
+    assert "Mailings paused" not in tiles_of(owner)
+    with app.app_context():
+        make.mailing(make.staff("sender"), status="paused")
+        db.session.commit()
+    assert tiles_of(owner)["Mailings paused"] == ("1", "", "/admin/mailings/?status=paused")

@@ -49,3 +49,43 @@ def test_no_list_is_wider_than_its_page(app: Flask, live_server: Any, page: Any)
         assert page.locator("tbody tr").count(), module
         hidden[module] = page.evaluate(HIDDEN)
     assert {module: pixels for module, pixels in hidden.items() if pixels > 0} == {}
+
+
+BADGES = """() => [...document.querySelectorAll('td .badge')].map(badge => {
+    const text = badge.querySelector('span'), whole = badge.getBoundingClientRect(), cell = badge.closest('td').getBoundingClientRect();
+    return {badge: badge.dataset.badge, title: badge.title, says: text.textContent, inside: whole.right <= cell.right + 1,
+            alone: text.getBoundingClientRect().width <= 1, cut: text.scrollWidth > text.clientWidth + 1};
+})"""
+
+
+@pytest.mark.browser
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_badges_beside_each_other_are_whole_or_their_icons_alone(
+    app: Flask, live_server: Any, page: Any, width: int
+) -> None:
+    """The number of points is always readable; an icon that stands alone says what it means to all."""
+    with make.scene(app):
+        make.staff("olga", people_of._seeded("owner"))
+        partner = make.client("Partner")
+        client = make.client(
+            "Elena",
+            referrer_id=partner.id,
+            characterization=make.characterization("conflict"),
+        )
+        make.service(client, make.product(), status="suspended")
+        make.points(client, 12)
+        make.violation(client)
+    log_in_by_form(page, f"{live_server.url}/admin/login", "olga")
+    page.set_viewport_size({"width": width, "height": 900})
+    for module in ("clients", "violations"):
+        page.goto(f"{live_server.url}/admin/{module}/")
+        found = {one["badge"]: one for one in page.evaluate(BADGES)}
+        assert {"referred", "points", "suspended"} <= set(found), module
+        assert found["points"]["says"] == "12 points"
+        assert not found["points"]["alone"]
+        assert all(one["inside"] and one["title"] for one in found.values() if one["badge"] != "open"), module
+        assert [one for one in found.values() if one["cut"] and not one["alone"]] == []
+        if width == 1280:
+            assert found["referred"]["alone"]
+            assert found["suspended"]["alone"]
