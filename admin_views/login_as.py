@@ -11,15 +11,19 @@ from flask_admin import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
-from wtforms import TextAreaField
+from werkzeug.exceptions import TooManyRequests
+from wtforms import PasswordField, TextAreaField
+from wtforms.validators import InputRequired
 
 from admin_views.base import needs
 from extensions import db, now
 from forms.base import Form
+from forms.panel import RefusableForm
 from models import Client, ClientUser, Impersonation, SessionKind, Staff
-from operations import impersonation
+from operations import authentication, impersonation
 from operations.errors import OperationRefused
 from web import sessions
+from web.requests import note_password, password_given_at
 
 LARGEST_ID = 2**31 - 1
 # The session outlives the stay a little, so that who stayed too long is told and led back.
@@ -34,14 +38,18 @@ class LoginAsPages:
     def login_as(self) -> ResponseReturnValue:
         """Open the client's panel in a session of its own; the staff session stays as it is.
 
-        A client user's own session in the same browser goes on in the table, but its cookie is replaced. Where
-        the settings demand a reason, one that is missing is asked for.
+        A client user's own session in the same browser goes on in the table, but its cookie is replaced. What the
+        settings demand and was not given is asked for: a reason, and the password where that was long ago.
         """
         if not impersonation.is_offered():
             abort(404)
         client = _client(_number("id"))
         user = _user(client) if request.form.get("user") else None
         staff = db.session.get_one(Staff, current_user.id)
+        if impersonation.asks_for_password(confirmed_at=password_given_at(), now=now()):
+            form = PasswordAgainForm(request.form)
+            if not _confirmed(staff, form):
+                return self._ask(client, user, form, _("It is some time ago that you logged in. Is it still you?")), 401
         try:
             stay = impersonation.start(
                 by=staff,
@@ -65,19 +73,24 @@ class LoginAsPages:
         form = ReasonForm(request.form)
         if "reason" in request.form:
             form.reason.errors = [refusal.message]
+        return self._ask(client, user, form, _("Why do you open this client's panel? The client will read it.")), 400
+
+    def _ask(self, client: Client, user: ClientUser | None, form: Form, question: str) -> str:
+        """A page with one more question before the panel opens; what was given already goes along."""
         back = impersonation.admin_address(request.form.get("url", ""))
         hidden = {"id": client.id, "url": back, **({"user": user.id} if user else {})}
-        page = self.render(  # type: ignore[attr-defined]
+        if "reason" in request.form and "reason" not in form:
+            hidden["reason"] = request.form["reason"]
+        return self.render(  # type: ignore[attr-defined, no-any-return]
             "admin/confirm.html",
             form=form,
             page_title=_("Log in as %(name)s", name=client.name),
-            question=_("Why do you open this client's panel? The client will read it."),
+            question=question,
             hidden=hidden,
             verb=_("Log in"),
             cancel_url=back,
             action_url="/admin/clients/login-as/",
         )
-        return page, 400
 
 
 class ReasonForm(Form):
@@ -86,9 +99,36 @@ class ReasonForm(Form):
     reason = TextAreaField(_l("Reason"), render_kw={"maxlength": impersonation.REASON_MOST})
 
 
+class PasswordAgainForm(RefusableForm):
+    """The own password, from a staff member who logged in some time ago."""
+
+    password = PasswordField(
+        _l("Your password"),
+        [InputRequired(_l("Enter the password, please."))],
+        render_kw={"autocomplete": "current-password", "autofocus": True},
+    )
+
+
 def may_log_in_as_clients() -> bool:
     """Whether the person logged in is offered the way into clients' panels."""
     return bool(current_user.may("clients.login_as")) and impersonation.is_offered()
+
+
+def _confirmed(staff: Staff, form: PasswordAgainForm) -> bool:
+    """Whether the password came along and is right; a wrong one is counted as one at the login is."""
+    if "password" not in request.form or not form.validate():
+        return False
+    try:
+        authentication.confirm_staff(staff, password=form.password.data or "", ip=g.ip, now=now())
+    except OperationRefused as refusal:
+        db.session.commit()
+        form.refuse(refusal)
+        return False
+    except authentication.TooManyTries as refusal:
+        db.session.rollback()
+        raise TooManyRequests(retry_after=refusal.retry_after) from None
+    note_password()
+    return True
 
 
 def _enter(stay: Impersonation) -> ResponseReturnValue:

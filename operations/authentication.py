@@ -45,6 +45,14 @@ def log_in_staff(*, username: str, password: str, ip: str, now: datetime) -> Sta
     return staff
 
 
+def confirm_staff(staff: Staff, *, password: str, ip: str, now: datetime) -> None:
+    """Check once more that it is `staff` who sits there. Refuses, counts and is to be committed as `log_in_staff`."""
+    refuse_too_many(SessionKind.STAFF, staff.username, ip, now)
+    if not _matches(staff, password):
+        _failed(SessionKind.STAFF, staff.username, ip, now, person=staff)
+        raise OperationRefused(_("This is not your present password."), field="password")
+
+
 def log_in_client(*, username: str, password: str, ip: str, now: datetime) -> ClientUser:
     """Return the client user of that username or e-mail and password; refuses as `log_in_staff` does."""
     name = username.strip().lower()

@@ -44,6 +44,12 @@ def is_offered() -> bool:
     return bool(settings.get("impersonation_enabled"))
 
 
+def asks_for_password(*, confirmed_at: datetime | None, now: datetime) -> bool:
+    """Whether who showed at `confirmed_at` that it is he has to show it once more; the settings say after how long."""
+    minutes = settings.get("impersonation_password_minutes")
+    return bool(minutes) and (confirmed_at is None or confirmed_at <= now - timedelta(minutes=minutes))
+
+
 def start(
     *,
     by: Staff,

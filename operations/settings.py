@@ -79,6 +79,7 @@ KINDS: dict[str, Kind] = {
         Kind("impersonation_minutes", _l("Minutes in a client's panel"), _l("After so long a stay in a client's panel ends by itself."), 60, 1, 720),
         Switch("impersonation_enabled", _l("Logging in as a client"), _l("Switched off, nobody can, and whoever is in a client's panel is out at the next click."), True),
         Switch("impersonation_reason", _l("Ask for a reason before the panel opens"), _l("The client reads it in the own history of logins. Switched off, it is asked for when changes are to be allowed."), False),
+        Kind("impersonation_password_minutes", _l("Minutes until the password is asked for again"), _l("Who logged in longer ago than that confirms with the password before a client's panel opens. 0 never asks."), 15, 0, 720),
         Switch("impersonation_email", _l("Tell the client by e-mail"), _l("Each time a staff member logs in as the client, a letter says who, when and why."), False),
         Choice("inbound_without_ticket", _l("Letters that answer no ticket"), _l("From an address of exactly one client such a letter can open a ticket. Anybody can write any address into a letter, so trust its sender no more than that. All others are kept for staff to read."), "ticket"),
         Choice("inbound_category", _l("Category of tickets opened by letter"), _l("Who is responsible for it gets them."), "first"),

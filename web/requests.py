@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import uuid
+from datetime import datetime
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
@@ -266,10 +267,22 @@ def log_in(person: Staff | ClientUser) -> None:
     session.renew()  # type: ignore[attr-defined]
     login_user(person)
     if isinstance(person, Staff):
+        note_password()
         session.link(staff_id=person.id, expires_at=now() + settings.staff_session_lifetime)  # type: ignore[attr-defined]
     else:
         session.link(client_user_id=person.id, expires_at=now() + settings.client_session_lifetime)  # type: ignore[attr-defined]
     refresh()
+
+
+def note_password() -> None:
+    """Keep in the session that its person has just given the own password."""
+    session["password_at"] = now().isoformat()
+
+
+def password_given_at() -> datetime | None:
+    """When the person of this session last gave the own password; None where that is not known."""
+    kept = session.get("password_at")
+    return datetime.fromisoformat(kept) if kept else None
 
 
 def set_headers(response: Response) -> Response:

@@ -674,6 +674,81 @@ def test_where_a_reason_is_demanded_the_panel_opens_with_one_only(
     assert "a &lt;b&gt;fault&lt;/b&gt;" in own
 
 
+def again(visitor: FlaskClient, asked: Any, **fields: Any) -> Any:
+    """Send the page that asked, with what it carries along."""
+    form = pages.read(asked.text).one("form", action="/admin/clients/login-as/")
+    kept = {node["name"]: node["value"] for node in form.all("input", type="hidden")}
+    return visitor.post("/admin/clients/login-as/", data={**kept, **fields})
+
+
+def test_who_logged_in_some_time_ago_confirms_with_the_password(
+    app: Flask, as_olga: FlaskClient, olga: Person, anna: Person, clock: Clock
+) -> None:
+    clock.move(minutes=14)
+    assert people.log_in_as(as_olga, anna.client_id).location == "/panel/"
+    go_back(as_olga)
+    clock.move(minutes=2)
+    asked = people.log_in_as(as_olga, anna.client_id, user=anna.id, url="/admin/clients/?search=anna", reason="a fault")
+    assert asked.status_code == 401
+    page = pages.read(asked.text)
+    assert "Is it still you?" in page.text
+    assert not page.all(class_="field-error"), "nobody has refused anything yet"
+    assert as_olga.get("/panel/").status_code == 302, "still outside"
+    for wrong, told in (
+        ("", "Enter the password, please."),
+        ("wrong-1-password", "This is not your present password."),
+    ):
+        refused = again(as_olga, asked, password=wrong)
+        assert refused.status_code == 401
+        assert pages.read(refused.text).one(class_="field-error").text == told
+        assert "wrong-1-password" not in refused.text
+    (failure,) = audit(app, "login_failed")
+    assert failure.record_id == olga.id
+    assert len(audit(app, "login_as")) == 1
+    assert again(as_olga, refused, password=people.PASSWORD).location == "/panel/"
+    event = audit(app, "login_as")[-1]
+    assert (event.client_user_id, event.after["reason"]) == (anna.id, "a fault")
+    assert go_back(as_olga).location == "/admin/clients/?search=anna", "the way back was kept"
+    clock.move(minutes=14)
+    assert people.log_in_as(as_olga, anna.client_id).location == "/panel/", "that was a confirmation for all"
+
+
+def test_who_guesses_at_the_password_asked_for_again_is_stopped(
+    app: Flask, as_olga: FlaskClient, anna: Person, clock: Clock
+) -> None:
+    clock.move(minutes=16)
+    asked = people.log_in_as(as_olga, anna.client_id)
+    for number in range(10):
+        assert again(as_olga, asked, password=f"guess-{number}").status_code == 401
+    stopped = again(as_olga, asked, password=people.PASSWORD)
+    assert stopped.status_code == 429
+    assert int(stopped.headers["Retry-After"]) > 0
+    assert as_olga.get("/panel/").status_code == 302, "still outside"
+    clock.move(minutes=11)
+    assert again(as_olga, asked, password=people.PASSWORD).location == "/panel/"
+
+
+def test_the_password_and_the_reason_are_asked_for_one_after_the_other(
+    app: Flask, as_olga: FlaskClient, anna: Person, clock: Clock
+) -> None:
+    switch(app, "impersonation_reason", True)
+    clock.move(minutes=16)
+    asked = people.log_in_as(as_olga, anna.client_id)
+    asked = again(as_olga, asked, password=people.PASSWORD)
+    assert asked.status_code == 400
+    assert "Why do you open this client's panel?" in pages.read(asked.text).text
+    assert again(as_olga, asked, reason="a fault").location == "/panel/"
+
+
+@pytest.mark.parametrize(("minutes", "is_asked"), [(0, False), (60, False), (5, True)])
+def test_a_setting_says_after_how_long_the_password_is_asked_for(
+    app: Flask, as_olga: FlaskClient, anna: Person, clock: Clock, minutes: int, is_asked: bool
+) -> None:
+    switch(app, "impersonation_password_minutes", minutes)
+    clock.move(minutes=20)
+    assert people.log_in_as(as_olga, anna.client_id).status_code == (401 if is_asked else 302)
+
+
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_by_a_setting_the_client_is_told_by_letter(
     app: Flask, as_olga: FlaskClient, anna: Person, smtp: Any, language: str
