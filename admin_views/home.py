@@ -16,7 +16,6 @@ from flask_login import current_user
 from werkzeug.exceptions import TooManyRequests
 
 from admin_views import desk_held
-from admin_views.inbound import to_look_at
 from admin_views.keys import KeyPages
 from admin_views.saved_filters import address_of
 from admin_views.searching import SearchPages
@@ -39,7 +38,16 @@ from models import (
     Violation,
     ViolationStatus,
 )
-from operations import audit, authentication, deletion, features, impersonation, inbound_sources, saved_filters
+from operations import (
+    audit,
+    authentication,
+    deletion,
+    features,
+    impersonation,
+    inbound_sources,
+    inbound_store,
+    saved_filters,
+)
 from operations import staff as staff_operations
 from operations.errors import OperationRefused
 from operations.waiting import a_worker_lives
@@ -214,7 +222,7 @@ def cards() -> list[dict[str, Any]]:
         found.append(
             _card(_("Mailings paused"), paused, "player-pause", "/admin/mailings/?status=paused", color="amber")
         )
-    if current_user.may("inbound.view") and (unread := _count(to_look_at(), of=InboundEmail.id)):
+    if current_user.may("inbound.view") and (unread := _count(inbound_store.to_look_at(), of=InboundEmail.id)):
         label = _("Incoming letters to look at")
         found.append(_card(label, unread, "inbox", "/admin/inbound/?unread=1", color="amber"))
     if current_user.may("emails.view"):

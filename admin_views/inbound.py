@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
-from flask import flash, redirect, request
+from flask import current_app, flash, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_admin.base import expose
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_babel import lazy_pgettext, pgettext
+from flask_babel import lazy_pgettext, ngettext, pgettext
 from flask_login import current_user
 from markupsafe import Markup, escape
 from sqlalchemy.orm import joinedload
 
 from admin_views import cells
 from admin_views.base import ModuleView, needs
+from admin_views.bulk import BulkAction, Chosen, Report
+from admin_views.record_bulk import RecordBulk
 from extensions import db, now
 from forms.base import Form
 from forms.fields import LookupField
@@ -37,12 +38,19 @@ OPEN = frozenset({InboundOutcome.WAITING, InboundOutcome.IGNORED, InboundOutcome
 MOST_HEADER_LINES = 200
 
 
-def to_look_at() -> Any:
-    """Letters that a person wrote and nobody has read."""
-    unread = sa.and_(
-        InboundEmail.outcome == InboundOutcome.REFUSED, InboundEmail.reason.in_(inbound_outcomes.TO_LOOK_AT)
-    )
-    return sa.or_(InboundEmail.outcome == InboundOutcome.FAILED, unread)
+def _put_aside(chosen: Chosen, _form: Any) -> Report:
+    view = current_app.extensions["desk_views"]["inbound"]
+    count = inbound.put_aside_all(view.selected(chosen.selection), now=now())
+    done = ngettext("%(num)s letter is put aside.", "%(num)s letters are put aside.", count)
+    left = chosen.count - count
+    why = ngettext("%(num)s was handled already.", "%(num)s were handled already.", left)
+    return Report(f"{done} {why}" if left else done)
+
+
+PUT_ASIDE = BulkAction(
+    "put_aside", _l("Put aside"), "check", "inbound.edit", run=_put_aside,
+    verb=lambda n: ngettext("Put %(num)s letter aside", "Put %(num)s letters aside", n),
+)  # fmt: skip
 
 
 class TicketForm(Form):
@@ -52,7 +60,7 @@ class TicketForm(Form):
     category = OpenCategoryField(_l("Category"), model=TicketCategory, only_active=True)
 
 
-class InboundView(ModuleView):
+class InboundView(RecordBulk, ModuleView):
     """The letters that came in. Nothing of them is ever shown as HTML."""
 
     module = "inbound"
@@ -90,13 +98,14 @@ class InboundView(ModuleView):
         "ticket": lambda view, context, row, name: link_to_ticket(row),
     }
     form_columns = ("client",)
+    bulk_actions = (PUT_ASIDE,)
     title_column = "sender"
     amount_columns = ("size",)
     searched = ("sender", "subject")
     sortable = ("id", "received_at")
     list_filters = (
         OneOf("outcome", _l("What became of it"), InboundEmail.outcome, InboundOutcome),
-        Yes("unread", _l("To look at"), to_look_at),
+        Yes("unread", _l("To look at"), inbound_store.to_look_at),
         Number("ticket", _l("Ticket"), InboundEmail.ticket_id),
     )
     loads = (joinedload(InboundEmail.client), joinedload(InboundEmail.ticket))
@@ -191,7 +200,7 @@ class InboundView(ModuleView):
             )
             return f"/admin/tickets/details/?id={ticket.id}"
 
-        return self._carry_out(record, make, _("The letter is a ticket now."))
+        return self._do(record, make, _("The letter is a ticket now."))
 
     @expose("/add/", methods=("POST",))
     @needs("inbound.edit")
@@ -202,14 +211,14 @@ class InboundView(ModuleView):
         def add() -> str:
             return f"/admin/tickets/details/?id={inbound.add_to_ticket(record, by=me(), now=now()).id}"
 
-        return self._carry_out(record, add, _("The letter stands in the ticket now."))
+        return self._do(record, add, _("The letter stands in the ticket now."))
 
     @expose("/retry/", methods=("POST",))
     @needs("inbound.edit")
     def retry_view(self) -> ResponseReturnValue:
         """Have a worker handle the letter once more."""
         record = self.posted_or_404()
-        return self._carry_out(
+        return self._do(
             record, lambda: inbound.try_again(record, now=now()), _("A worker handles the letter within seconds.")
         )
 
@@ -218,9 +227,9 @@ class InboundView(ModuleView):
     def put_aside_view(self) -> ResponseReturnValue:
         """Note that nothing need be done."""
         record = self.posted_or_404()
-        return self._carry_out(record, lambda: inbound.put_aside(record, now=now()), _("The letter is put aside."))
+        return self._do(record, lambda: inbound.put_aside(record, now=now()), _("The letter is put aside."))
 
-    def _carry_out(self, record: InboundEmail, verb: Callable[[], str | None], done: str) -> ResponseReturnValue:
+    def _do(self, record: InboundEmail, verb: Callable[[], str | None], done: str) -> ResponseReturnValue:
         url = f"{self.url}/details/?id={record.id}"
         try:
             leads_to = verb()

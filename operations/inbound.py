@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import IO
+from typing import IO, Any
 
 import sqlalchemy as sa
 from flask_babel import force_locale
@@ -35,6 +35,7 @@ from operations import (
 )
 from operations import inbound_outcomes as why
 from operations.attachments import StoredFile
+from operations.bulk import among
 from operations.errors import OperationRefused
 from operations.inbound_outcomes import NotTaken
 from operations.inbound_parsing import Letter
@@ -205,7 +206,8 @@ def _keep_rest(message: TicketMessage, row: InboundEmail, letter: Letter, parted
 def _mark_done(row: InboundEmail, letter: Letter, message: TicketMessage) -> None:
     row.ticket_message_id, row.ticket_id = message.id, message.ticket_id
     row.client_id = message.ticket.client_id
-    row.reason, row.handled_once = "", _fingerprint(letter)
+    # A second copy that staff take by hand all the same has nothing to keep others out with.
+    row.reason, row.handled_once = "", None if _is_second_copy(row, letter) else _fingerprint(letter)
 
 
 def _text_of(fresh: str) -> str:
@@ -271,6 +273,19 @@ def put_aside(row: InboundEmail, *, now: datetime) -> None:
     row.outcome, row.reason, row.handled_at = InboundOutcome.IGNORED, why.BY_STAFF, now
     audit.record("put_aside", module="inbound", record_id=row.id, client_id=row.client_id)
     db.session.flush()
+
+
+def put_aside_all(chosen: sa.Select[Any], *, now: datetime) -> int:
+    """The same for the letters of these ids; those that were handled already are left alone. Returns how many."""
+    still_open = InboundEmail.outcome.in_([InboundOutcome.REFUSED, InboundOutcome.FAILED])
+    rows = sa.select(InboundEmail.id).where(InboundEmail.id.in_(chosen), still_open).order_by(InboundEmail.id)
+    ids = db.session.scalars(rows.with_for_update(of=InboundEmail)).all()
+    mine = among(db.session.connection(), InboundEmail.id, ids)
+    audit.record_many(
+        "put_aside", module="inbound", rows=sa.select(InboundEmail.id, InboundEmail.client_id).where(mine)
+    )
+    put = {"outcome": InboundOutcome.IGNORED, "reason": why.BY_STAFF, "handled_at": now}
+    return rows_changed(sa.update(InboundEmail).where(mine).values(**put))
 
 
 def _by_hand(row: InboundEmail, write: Callable[[Letter, Files], TicketMessage]) -> TicketMessage:
@@ -363,10 +378,14 @@ def _fingerprint(letter: Letter) -> str | None:
 
 def _refuse_second_copy(row: InboundEmail, letter: Letter) -> None:
     """A letter to two of our addresses comes twice, and is one message."""
+    if _is_second_copy(row, letter):
+        raise NotTaken(why.TWICE, is_ignored=True)
+
+
+def _is_second_copy(row: InboundEmail, letter: Letter) -> bool:
     mark = _fingerprint(letter)
     same = sa.select(InboundEmail.id).where(InboundEmail.handled_once == mark, InboundEmail.id != row.id)
-    if mark is not None and db.session.scalar(same) is not None:
-        raise NotTaken(why.TWICE, is_ignored=True)
+    return mark is not None and db.session.scalar(same) is not None
 
 
 def _refuse_too_many(row: InboundEmail, now: datetime) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections.abc import Sequence
 from email.errors import HeaderParseError
 from email.header import decode_header
 
 # Charsets of letters; other codecs of Python's are no charsets, or take very long.
 KNOWN = re.compile(
-    r"utf-(8|16|16-le|16-be|32)(-sig)?|ascii|iso8859-\d+|cp(125\d|866|855|437|850|852|932|936|949|950)|koi8-[rut]|mac-cyrillic"
+    r"utf-(8|16|16-le|16-be|32)(-sig)?|ascii|iso8859-\d+|cp(125\d|866|855|437|850|852|874|932|936|949|950)|koi8-[rut]|mac-cyrillic"
     r"|gb2312|gbk|gb18030|big5(hkscs)?|shift_jis|euc_jp|euc_kr|iso2022_(jp|kr)\w*|tis-620"
 )
+# Mail programs name the smaller set and write in the larger one that their system has.
+LARGER = {"iso8859-1": "cp1252", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874", "gb2312": "gb18030",
+          "gbk": "gb18030", "cp936": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949"}  # fmt: skip
 # A text in Latin letters has few letters beyond ASCII; one in Cyrillic that calls itself Latin hardly any others.
 MOSTLY = 0.6
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
@@ -21,7 +25,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\u
 def decode(content: bytes, charset: str) -> str:
     """`content` in `charset`, where it can be; else in what it looks like."""
     name = _name_of(charset)
-    if name and not (name in {"iso8859-1", "cp1252", "ascii"} and _looks_cyrillic(content)):
+    if name and not (name in {"cp1252", "ascii"} and _looks_cyrillic(content)):
         try:
             return _tidy(content.decode(name))
         except UnicodeDecodeError:
@@ -33,6 +37,14 @@ def decode(content: bytes, charset: str) -> str:
             return _tidy(content.decode("utf-8", "replace"))
     guessed = _cyrillic(content) if _looks_cyrillic(content) else "cp1252" if name in {"", "ascii"} else name
     return _tidy(content.decode(guessed, "replace"))
+
+
+def head(lines: Sequence[bytes]) -> str:
+    """The lines of a letter's head. They should be ASCII or UTF-8; in others all words beyond ASCII are of one charset."""
+    raw = [line for line in lines if not _is_utf8(line)]
+    words = b" ".join(word for line in raw for word in line.split() if not word.isascii())
+    charset = _cyrillic(words) if _looks_cyrillic(words) else "cp1252"
+    return "".join(_tidy(line.decode(charset if line in raw else "utf-8", "replace")) for line in lines)
 
 
 def header(value: object) -> str:
@@ -59,11 +71,14 @@ def _word(piece: bytes | str, charset: str | None) -> str:
 
 def _name_of(charset: str) -> str:
     """Python's name of a charset that may be used; nothing for others."""
+    # Hebrew says behind a dash in which order its letters stand.
+    plain = re.sub(r"(?i)(8859-[68])-[ei]$", r"\1", charset.strip().strip("\"'"))
+    plain = re.sub(r"(?i)^windows-(?=\d+$)", "cp", plain)
     try:
-        name = codecs.lookup(charset.strip().strip("\"'") or "ascii").name
+        name = codecs.lookup(plain or "ascii").name
     except (LookupError, ValueError, UnicodeError):
         return ""
-    return name if KNOWN.fullmatch(name) else ""
+    return LARGER.get(name, name) if KNOWN.fullmatch(name) else ""
 
 
 def _looks_cyrillic(content: bytes) -> bool:

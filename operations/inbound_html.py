@@ -11,6 +11,7 @@ from html import unescape
 
 # What stands in these is not for people.
 UNSHOWN = frozenset({"script", "style", "head", "title", "template", "noscript", "svg", "object", "iframe", "select"})
+NEVER_SHOWN = frozenset({"script", "style", "svg", "object", "iframe"})
 BLOCKS = frozenset(
     {"p", "div", "table", "tr", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "pre", "blockquote",
      "section", "article", "header", "footer", "address", "center", "dl", "dt", "dd", "body", "form", "fieldset"}
@@ -28,8 +29,14 @@ LONGEST_LINE = 2_000
 
 
 def to_text(html: str) -> str:
-    """What a reader would see of it, quotes marked by `>`, links with their address."""
-    reader = _Reader()
+    """What a reader would see of it, quotes marked by `>`, links with their address.
+
+    Where that is nothing, what is hidden counts as well: it may be so by a tag that was never closed.
+    """
+    return _read(html, _Reader()) or _read(html, _Reader(unshown=NEVER_SHOWN))
+
+
+def _read(html: str, reader: _Reader) -> str:
     at = 0
     while (start := html.find("<", at)) >= 0:
         reader.text(html[at:start])
@@ -58,6 +65,7 @@ def _after_tag(html: str, start: int, reader: _Reader) -> int:
 
 @dataclass
 class _Reader:
+    unshown: frozenset[str] = UNSHOWN
     lines: list[str] = field(default_factory=lambda: [""])
     hidden: list[str] = field(default_factory=list)
     links: list[tuple[str, str]] = field(default_factory=list)
@@ -81,9 +89,12 @@ class _Reader:
         self.lines[-1] += squeezed.lstrip(" ") if self.lines[-1].endswith(" ") or not self.lines[-1] else squeezed
 
     def tag(self, name: str, whole: str, *, closes: bool) -> None:
+        if self.hidden == ["head"] and name in BLOCKS and not closes:
+            # What cannot stand in a head ends it.
+            self.hidden.pop()
         if self.hidden:
             self._hide(name, whole, closes=closes)
-        elif not closes and (name in UNSHOWN or (name not in VOID and _is_hidden(whole))):
+        elif not closes and (name in self.unshown or (name not in VOID and self._is_hidden(whole))):
             self.hidden.append(name)
         elif name == "br":
             self._new_line()
@@ -135,6 +146,11 @@ class _Reader:
         if shown.strip() and LINK.fullmatch(address) and bare not in shown:
             self.lines[-1] += f" ({address})"
 
+    def _is_hidden(self, whole: str) -> bool:
+        if self.unshown is NEVER_SHOWN or "style" not in whole.lower():
+            return False
+        return bool(HIDDEN.search(_attributes(whole).get("style", "")))
+
     def _new_line(self) -> None:
         self.lines.append("")
         self._marks.append(self.quotes)
@@ -149,7 +165,3 @@ class _Reader:
 
 def _attributes(whole: str) -> dict[str, str]:
     return {name.lower(): unescape(double or single or bare) for name, double, single, bare in ATTRIBUTE.findall(whole)}
-
-
-def _is_hidden(whole: str) -> bool:
-    return "style" in whole.lower() and bool(HIDDEN.search(_attributes(whole).get("style", "")))

@@ -22,8 +22,10 @@ MACHINES = re.compile(
     r"mailer-daemon|postmaster|no-?reply|do-?not-?reply|noreply[.+_-].*|bounces?|bounces?[+_-].*|.*-bounces?|autoreply",
     re.IGNORECASE,
 )
+# A person may well ask about automatic answers: as a subject of one counts what is nothing else, or stands before a colon.
 AWAY = re.compile(
-    r"(?:automatic reply|auto[- ]?reply|auto[- ]?response|out of (?:the )?office|автоответ|автоматический ответ|abwesenheitsnotiz)\b",
+    r"(\[)?(?:automatic reply|auto[- ]?reply|auto[- ]?response|out of (?:the )?office(?:[- ]auto[- ]?reply)?"
+    r"|автоответ|автоматический ответ|abwesenheitsnotiz)(?:\s{0,3}(?::.*)?|(?(1)\].*|(?!)))",
     re.IGNORECASE,
 )
 BULK = frozenset({"bulk", "junk", "list", "auto_reply", "auto-reply"})
@@ -73,9 +75,15 @@ def _is_automatic(head: Head) -> bool:
         or head.get("X-Autorespond")
         or "all" in suppressed
         or "autoreply" in suppressed
-        or AWAY.match(head.subject)
-        or MACHINES.fullmatch(head.sender.rpartition("@")[0])
+        or AWAY.fullmatch(head.subject)
+        or _is_machine_s(head.sender)
     )
+
+
+def _is_machine_s(address: str) -> bool:
+    """Whether an address belongs to a machine by its name; some clients are known to us by that of their postmaster."""
+    local = address.rpartition("@")[0]
+    return bool(MACHINES.fullmatch(local)) and not (local.lower() == "postmaster" and clients_with(address))
 
 
 def find(head: Head, row: InboundEmail, *, may_open: bool) -> Match:
@@ -85,9 +93,10 @@ def find(head: Head, row: InboundEmail, *, may_open: bool) -> Match:
     ticket's client: its own address, or that of one of its users. With `may_open` any other begins a new ticket if
     its sender's address is that of exactly one client. On the way the row learns of ticket and client.
     """
-    if not head.sender:
-        raise NotTaken(why.SENDER)
     tickets = _tickets_named(head, row)
+    if not head.sender:
+        row.ticket = tickets[0] if tickets else None
+        raise NotTaken(why.SENDER)
     for ticket in tickets:
         user = _user_of(ticket.client, head.sender)
         if user is not None:

@@ -121,7 +121,8 @@ class Reader:
     def _read_content(self, part: Part, content: IO[bytes]) -> None:
         """Undo the transfer encoding up to the next boundary, which is left to be met again."""
         is_text = part.content_type.startswith("text/") or part.content_type in REPORTS
-        limit = LARGEST_TEXT if is_text and not part.head.get_filename() else self.largest_file
+        is_file = part.head.get_content_disposition() == "attachment" or bool(part.head.get_filename())
+        limit = LARGEST_TEXT if is_text and not is_file else self.largest_file
         decode = _Decoder(str(part.head.get("Content-Transfer-Encoding", "")))
         held_end = b""
         for line in self._lines():
@@ -174,9 +175,8 @@ def read_head(stream: IO[bytes]) -> Message:
         if size <= LARGEST_HEAD and field_size <= LONGEST_FIELD and len(lines) < MOST_HEADER_LINES:
             # Whatever else is taken for the end of a line somewhere must not begin another field.
             lines.append(LINE_ENDS.sub(b" ", line.rstrip(b"\r\n")) + b"\n")
-    text = inbound_charsets.decode(b"".join(lines), "utf-8")
     try:
-        return HeaderParser(policy=compat32).parsestr(text)
+        return HeaderParser(policy=compat32).parsestr(inbound_charsets.head(lines))
     except (MessageError, ValueError, LookupError, RecursionError):
         return Message()
 

@@ -147,7 +147,29 @@ def _as_text(part: Part) -> str:
     if not charset and part.content_type == "text/html":
         named = re.search(rb"charset\s{0,5}=\s{0,5}[\"']?([\w-]{3,20})", content[:2000])
         charset = named[1].decode() if named else ""
-    return inbound_charsets.decode(content, charset)
+    text = inbound_charsets.decode(content, charset)
+    said = str(part.head.get_param("format", "")).lower()
+    if part.content_type != "text/plain" or said != "flowed":
+        return text
+    return _unflowed(text, deletes_blank=str(part.head.get_param("delsp", "")).lower() == "yes")
+
+
+def _unflowed(text: str, *, deletes_blank: bool) -> str:
+    """`text` with the lines joined that a mail program has parted, which end with a blank (RFC 3676)."""
+    joined: list[list[str]] = []
+    last_depth = -1
+    for line in text.split("\n"):
+        said = line.lstrip(">")
+        depth = len(line) - len(said)
+        said = said.removeprefix(" ")
+        goes_on = said.endswith(" ") and said != "-- "
+        piece = said[:-1] if goes_on and deletes_blank else said
+        if depth == last_depth and said != "-- ":
+            joined[-1].append(piece)
+        else:
+            joined.append([">" * depth + " " * bool(depth), piece])
+        last_depth = depth if goes_on else -1
+    return "\n".join("".join(pieces) for pieces in joined)
 
 
 def _name_of(part: Part, number: int) -> str:
@@ -162,7 +184,7 @@ def _name_of(part: Part, number: int) -> str:
 def _given_name(head: Message) -> str:
     """The file's name, in whichever of the ways it is written: RFC 2231, RFC 2047, or raw."""
     try:
-        found: Any = head.get_param("filename", None, "content-disposition") or head.get_param("name", None)
+        found = _best(head, "content-disposition", "filename") or _best(head, "content-type", "name")
     except (LookupError, ValueError, MessageError):
         return ""
     if isinstance(found, tuple):
@@ -171,12 +193,18 @@ def _given_name(head: Message) -> str:
     return header(found) if found else ""
 
 
+def _best(head: Message, name: str, parameter: str) -> Any:
+    """A parameter of a field; where it is there twice, the one that says its charset, as the other is for old programs."""
+    found = [value for key, value in head.get_params([], name) if key.lower() == parameter]
+    return next((value for value in found if isinstance(value, tuple)), found[0] if found else None)
+
+
 def _head(fields: Message) -> Head:
-    senders = _addresses(fields, "From")
-    is_one = len(senders) == 1 and len(fields.get_all("From", [])) == 1
     found = Head(fields)
-    if is_one:
-        found.sender_name, found.sender = senders[0]
+    # An address that stands before itself as a name, without quotation marks, reads as two.
+    senders = {address: name for name, address in _addresses(fields, "From")}
+    if len(senders) == 1 and len(fields.get_all("From", [])) == 1:
+        found.sender, found.sender_name = next(iter(senders.items()))
     found.recipients = [address for _name, address in _addresses(fields, "To", "Cc")]
     found.delivered_to = [address for _name, address in _addresses(fields, "Delivered-To", "X-Original-To")]
     found.return_path = one_line(str(fields.get("Return-Path", "")))[:254]

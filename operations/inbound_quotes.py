@@ -34,6 +34,7 @@ HEADER = re.compile(
     re.IGNORECASE,
 )
 SENDERS = frozenset({"from", "von", "от", "от кого"})
+RECIPIENTS = frozenset({"to", "an", "кому"})
 RULE = re.compile(r"[_=*-]{5,}")
 SIGNATURE = re.compile(r"--\s?")
 
@@ -85,13 +86,15 @@ def _begins_repeating(lines: list[str], number: int) -> int | None:
 
 
 def _is_block_of_headers(lines: list[str], number: int) -> bool:
-    """«From: … Sent: … Subject: …», as Outlook writes it, perhaps below a rule."""
-    if RULE.fullmatch(lines[number].strip()[:LOOKED_AT]):
-        number += 1
-    found = [HEADER.match(line.strip()[:LOOKED_AT]) for line in lines[number : number + 6]]
+    """«From: … Sent: … Subject: …», as Outlook writes it, perhaps below a rule; below one two of them are enough."""
+    has_rule = bool(RULE.fullmatch(lines[number].strip()[:LOOKED_AT]))
+    found = [HEADER.match(line.strip()[:LOOKED_AT]) for line in lines[number + has_rule : number + has_rule + 6]]
     names = [match[1].lower() for match in found if match]
-    is_first = bool(found and found[0] and names[0] in SENDERS)
-    return is_first and len(set(names)) >= 3
+    if not found or not found[0]:
+        return False
+    if has_rule and names[0] in RECIPIENTS:
+        return len(set(names)) >= 2
+    return names[0] in SENDERS and len(set(names)) >= 3
 
 
 def _after_attribution(lines: list[str], number: int) -> int | None:

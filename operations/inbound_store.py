@@ -157,17 +157,25 @@ def open_raw(stored_name: str) -> IO[bytes] | None:
     return path.open("rb") if stored_name and path.is_file() else None
 
 
+def to_look_at() -> sa.ColumnElement[bool]:
+    """The condition that a person wrote the letter and nobody has read it, or that it could not be handled."""
+    unread = sa.and_(
+        InboundEmail.outcome == InboundOutcome.REFUSED, InboundEmail.reason.in_(inbound_outcomes.TO_LOOK_AT)
+    )
+    return sa.or_(InboundEmail.outcome == InboundOutcome.FAILED, unread)
+
+
 def forget_old(*, now: datetime) -> int:
     """Remove letters as they came once the time set is over, and what nobody took with them; returns how many.
 
-    One that could not be handled stays until somebody has seen to it. The row of a letter that became a message, or
+    One that could not be handled, or that staff are to look at, stays until somebody has seen to it. The row of a letter that became a message, or
     told of one that came back, stays; all others go with their letter.
     """
     until = now - timedelta(days=settings.get("inbound_days_kept"))
     old = (
         sa.select(InboundEmail.id, InboundEmail.stored_name)
         .where(InboundEmail.received_at < until, InboundEmail.stored_name != "",
-               InboundEmail.outcome.not_in([InboundOutcome.WAITING, InboundOutcome.FAILED]))
+               InboundEmail.outcome != InboundOutcome.WAITING, ~to_look_at())
         .limit(FORGOTTEN_AT_ONCE)
     )  # fmt: skip
     rows = db.session.execute(old).all()

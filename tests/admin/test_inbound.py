@@ -139,6 +139,23 @@ def test_an_answer_by_letter_is_marked_and_folded_for_both_sides(
     assert anna.get(f"/panel/tickets/{number}/files/{file}/").data == PDF
 
 
+def test_many_letters_are_put_aside_at_once(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -> None:
+    strangers = [letter(app, sender=f"spam{one}@elsewhere.example", message_id=f"<{one}@x>") for one in range(3)]
+    support = log_in("support")
+    url = "/admin/inbound/action/?unread=1&search=spam"
+    answer = support.post(url, [("action", "put_aside"), ("all", "1")])
+    page = support.page(answer.location)
+    assert "Put 3 letters aside" in page.text
+    done = support.follow(support.post(answer.location, pages.values(page)))
+    assert ("success", "3 letters are put aside.") in pages.messages(done)
+    assert {(row(app, one).outcome.value, row(app, one).reason) for one in strangers} == {("ignored", "by_staff")}
+    assert not set(strangers) & set(support.ids("/admin/inbound/?unread=1"))
+    with app.app_context():
+        noted = sa.select(sa.func.count()).where(AuditEvent.module == "inbound", AuditEvent.action == "put_aside")
+        assert db.session.scalar(noted) == 3
+    assert log_in("auditor").post(url, [("action", "put_aside"), ("all", "1")]).status_code == 403
+
+
 def test_a_stranger_s_letter_becomes_a_ticket_of_the_client_that_is_named(
     app: Flask, cast: Cast, log_in: Callable[[str], Desk]
 ) -> None:

@@ -397,6 +397,36 @@ def test_what_no_person_wrote_is_ignored(ticket: Ticket, headers: Any, sender: s
     assert told() == []
 
 
+@pytest.mark.parametrize(
+    ("subject", "is_machine_s"),
+    [
+        ("Automatic reply: The server", True), ("Out of Office AutoReply: The server", True), ("Out of office", True),
+        ("[Auto-Reply] The server", True), ("Автоответ: Сервер", True), ("Автоматический ответ: Сервер", True),
+        ("Auto reply of my mailbox does not work", False), ("Automatic reply cannot be switched on", False),
+        ("Автоответ не настраивается", False), ("Out of office messages are lost", False),
+    ],
+)  # fmt: skip
+def test_who_asks_about_automatic_answers_is_no_machine(ticket: Ticket, subject: str, is_machine_s: bool) -> None:
+    row = bring(Written(sender="Anna <anna@clients.example>", subject=subject))
+    assert row.outcome is (InboundOutcome.IGNORED if is_machine_s else InboundOutcome.NEW_TICKET)
+
+
+def test_a_client_may_write_as_its_own_postmaster_and_nobody_else(ticket: Ticket) -> None:
+    ticket.client.email = "postmaster@clients.example"
+    db.session.commit()
+    own = bring(answer(sender="postmaster@clients.example"))
+    assert own.outcome is InboundOutcome.ANSWERED
+    other = bring(answer(sender="postmaster@elsewhere.example", message_id="<2@x>"))
+    assert (other.outcome, other.reason) == (InboundOutcome.IGNORED, "automatic")
+
+
+def test_an_address_that_is_its_own_name_is_one_sender(ticket: Ticket) -> None:
+    row = bring(answer(sender="anna@clients.example <anna@clients.example>"))
+    assert row.outcome is InboundOutcome.ANSWERED
+    two = bring(answer(sender="anna@clients.example, <eve@elsewhere.example>", message_id="<2@x>"))
+    assert (two.outcome, two.reason, two.ticket_id) == (InboundOutcome.REFUSED, "sender", ticket.id)
+
+
 def test_auto_submitted_no_is_a_person(ticket: Ticket) -> None:
     assert bring(answer(headers=[("Auto-Submitted", "no")])).outcome is InboundOutcome.ANSWERED
 
@@ -417,6 +447,15 @@ def test_two_copies_of_one_letter_are_one_message(ticket: Ticket, clock: Any) ->
     assert mail.take(answer(headers=[("Delivered-To", "b@alpha.example")])) is None
     assert len(messages(ticket)) == 2
     assert len(list(inbound_store.directory().iterdir())) == 2
+    # Whoever wrote something else under the same number is heard, if staff say so.
+    with pytest.raises(OperationRefused, match="handled already"):
+        inbound.add_to_ticket(first, by=make.staff("mary"), now=now())
+    db.session.rollback()
+    made = inbound.make_ticket(
+        second, client=ticket.client, category=inbound.category(), by=make.staff("mary"), now=now()
+    )
+    db.session.commit()
+    assert (second.outcome, second.ticket_id) == (InboundOutcome.NEW_TICKET, made.id)
 
 
 # Letters that come back
@@ -532,6 +571,11 @@ def test_letters_are_kept_as_they_came_for_the_time_set(ticket: Ticket, clock: A
     jobs.forget_letters()
     assert len(list(inbound_store.directory().iterdir())) == 2
     clock.move(days=2)
+    jobs.forget_letters()
+    # Nobody has looked at the stranger's letter yet.
+    assert [path.name for path in inbound_store.directory().iterdir()] == [stranger.stored_name]
+    assert inbound.put_aside_all(sa.select(InboundEmail.id), now=now()) == 1
+    db.session.commit()
     jobs.forget_letters()
     assert list(inbound_store.directory().iterdir()) == []
     db.session.expire_all()

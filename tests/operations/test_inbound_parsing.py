@@ -63,6 +63,9 @@ def test_russian_is_read_in_any_charset_and_encoding(tmp_path: Path, charset: st
         ("utf-8", "windows-1251", RUSSIAN), ("utf-8", "koi8-r", RUSSIAN), ("iso-8859-1", "windows-1251", RUSSIAN),
         ("windows-1252", "koi8-r", RUSSIAN), ("us-ascii", "utf-8", RUSSIAN), ("iso-8859-1", "iso-8859-1", GERMAN),
         ("windows-1252", "cp1252", GERMAN + " €"), ("us-ascii", "cp1252", GERMAN), ("\"utf-8\"", "utf-8", RUSSIAN),
+        ("iso-8859-1", "cp1252", "It\u2019s 100\u20ac \u2014 \u201cok\u201d"), ("iso-8859-9", "cp1254", "\u201cİyi günler\u201d"),
+        ("gb2312", "gbk", "朱镕基 今天 你好吗"), ("gbk", "gb18030", "朱镕基 今天"), ("shift_jis", "cp932", "①㈱ 髙島"),
+        ("euc-kr", "cp949", "똠방각하 안녕하세요"), ("iso-8859-8-i", "iso8859-8", "שלום עולם"), ("windows-874", "cp874", "สวัสดีครับ"),
         ("zlib_codec", "utf-8", RUSSIAN), ("idna", "utf-8", RUSSIAN), ("utf-16", "utf-16", RUSSIAN),
     ],
 )  # fmt: skip
@@ -118,6 +121,33 @@ def test_pictures_within_html_are_files_and_signatures_are_not(tmp_path: Path) -
     assert next(iter(files)).endswith(".png")
 
 
+FLOWED = "Look at \nthis page.\n\nhttps://example.com/a-very-long/ \naddress\n> what \n> was said\n> before\n from the start\n-- \nAnna"
+
+
+def test_lines_that_a_program_has_parted_are_joined(tmp_path: Path) -> None:
+    def flowed(more: str) -> str:
+        raw = b"From: a@b.example\r\n" + mail.part(f"text/plain; charset=utf-8; format=flowed{more}", FLOWED.encode())
+        return said(raw, tmp_path)
+
+    end = "> what was said\n> before\nfrom the start\n-- \nAnna"
+    assert flowed("") == f"Look at this page.\n\nhttps://example.com/a-very-long/ address\n{end}"
+    assert flowed("; delsp=yes") == f"Look atthis page.\n\nhttps://example.com/a-very-long/address\n{end}".replace(
+        "what was", "whatwas"
+    )
+
+
+def test_html_that_is_hidden_by_a_tag_never_closed_is_read(tmp_path: Path) -> None:
+    for html in (
+        "<html><head><meta charset=utf-8><body><p>My text</p></body></html>", "<title>x<p>My text</p>",
+        '<body style="display:none!important"><p>My text</p></body>', "<head><style>p {}</style><p>My text",
+    ):  # fmt: skip
+        raw = b"From: a@b.example\r\n" + mail.part("text/html; charset=utf-8", html.encode())
+        assert said(raw, tmp_path).endswith("My text"), html
+    hidden = '<div style="display:none">for machines</div><p>My text</p>'
+    raw = b"From: a@b.example\r\n" + mail.part("text/html; charset=utf-8", hidden.encode())
+    assert said(raw, tmp_path) == "My text"
+
+
 # Names of files
 
 
@@ -129,6 +159,7 @@ def test_pictures_within_html_are_files_and_signatures_are_not(tmp_path: Path) -
         f'filename="{Header("Договор №1.pdf", "utf-8").encode()}"',
         'filename="=?utf-8?B?0JTQvtCz0L7QstC+0YA=?= =?utf-8?Q?_=E2=84=961.pdf?="',
         'filename="Договор №1.pdf"',
+        "filename=\"______.pdf\"; filename*=utf-8''%D0%94%D0%BE%D0%B3%D0%BE%D0%B2%D0%BE%D1%80%20%E2%84%961.pdf",
         "filename*=windows-1251''%C4%EE%E3%EE%E2%EE%F0%20%B91.pdf",
     ],
 )
@@ -136,6 +167,18 @@ def test_a_file_comes_byte_for_byte_and_with_its_name(tmp_path: Path, written: s
     letter, files = read(Written(files=[(written, "application/pdf", PDF)]).raw, tmp_path)
     assert files == {"Договор №1.pdf": PDF}
     assert letter.left_out == []
+
+
+def test_a_text_attached_without_a_name_is_a_file_and_whole(tmp_path: Path) -> None:
+    content = b"line of a log\n" * 150_000
+    raw = b"From: a@b.example\r\n" + mail.multipart(
+        "mixed",
+        mail.part("text/plain", b"See the log."),
+        mail.part("text/plain", content, "Content-Disposition: attachment"),
+    )
+    letter, files = read(raw, tmp_path)
+    assert letter.text.strip() == "See the log."
+    assert list(files.values()) == [content]
 
 
 def test_names_cannot_carry_line_ends_or_leave_their_place(tmp_path: Path) -> None:
@@ -174,6 +217,15 @@ def test_a_subject_that_is_not_encoded_at_all_is_read(charset: str) -> None:
         io.BytesIO(b"From: a@b.example\r\nSubject: " + RUSSIAN.encode(charset) + b"\r\n\r\n")
     )
     assert head.subject == RUSSIAN
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "windows-1251", "koi8-r"])
+def test_all_lines_of_a_head_that_is_not_encoded_are_in_one_charset(charset: str) -> None:
+    lines = ["Received: from mail.example.com (mail.example.com [10.0.0.1]) by mx with ESMTP id 4711", "From: Иван <a@b.example>",
+             "Subject: Не работает сайт www.example.com", "X-Mailer: A program with a long name in English"]  # fmt: skip
+    head = inbound_parsing.read_head(io.BytesIO("\r\n".join([*lines, "", ""]).encode(charset)))
+    assert (head.sender, head.sender_name) == ("a@b.example", "Иван")
+    assert head.subject == "Не работает сайт www.example.com"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ QUOTED = {
     "thunderbird, russian": f"03.03.2026 12:31, Support пишет:\n{OLD}",
     "yandex": f"03.03.2026, 12:31, \"Support\" <desk@provider.example>:\n{OLD}",
     "yandex, without marks": "03.03.2026, 12:31, \"Support\" <desk@provider.example>:\nGood day,\nplease look at it.",
+    "yandex, with receivers": "----------------\nКому: Support (desk@provider.example);\nТема: Жалоба;\n03.03.2026, 12:31, \"Support\" <desk@provider.example>:\nGood day,\nplease look at it.",
     "mail.ru": f"Вторник, 3 марта 2026, 12:31 +03:00 от Support <desk@provider.example>:\n{OLD}",
     "mail.ru, older": f"Вторник,  3 марта 2026, 12:31 +03:00 от \"Support\" <desk@provider.example>:\n\n{OLD}",
     "the bat": f"Здравствуйте, Support.\n\nВы писали 3 марта 2026 г., 12:31:35:\n\n{OLD}",
