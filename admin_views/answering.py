@@ -164,10 +164,6 @@ class Answering:
             return self.page()
         if not valid or refused:
             return self.page(), 400
-        if news := self._came_meanwhile():
-            self._seen_now()
-            self.form.form_errors.append(f"{news} {_('Read what is new, then send again.')}")
-            return self.page(), 409
         return self._send(close=pressed == "send_and_close")
 
     def _came_meanwhile(self) -> str:
@@ -177,6 +173,11 @@ class Answering:
         writer = staff()
         try:
             taken = self._begin(writer)
+            if news := self._came_meanwhile():
+                db.session.rollback()
+                self._seen_now()
+                self.form.form_errors.append(f"{news} {_('Read what is new, then send again.')}")
+                return self.page(), 409
             tickets.reply(
                 self.ticket, text=self.form.text.data or "", by=writer, files=self.files,
                 is_internal=self.form.is_internal.data, close=close, now=now(),

@@ -28,6 +28,7 @@ from operations import inbound, inbound_outcomes, inbound_parsing, inbound_quote
 from operations.attachments import LARGEST_FILE
 from operations.errors import OperationRefused
 from operations.filters import Number, OneOf, Yes
+from web.templating import size
 
 COLORS = {
     InboundOutcome.WAITING: "blue", InboundOutcome.ANSWERED: "good", InboundOutcome.NEW_TICKET: "good",
@@ -256,15 +257,6 @@ def inbound_category() -> Any:
 def state(row: InboundEmail) -> Any:
     """What became of it, as a badge."""
     return cells.badge(row.outcome.value, str(row.outcome.label), color=COLORS.get(row.outcome, ""))
-
-
-def size(count: int) -> str:
-    """A number of bytes as people read it."""
-    if count < 1024:
-        return _("%(count)s B", count=count)
-    if count < 1024 * 1024:
-        return _("%(count)s KB", count=round(count / 1024))
-    return _("%(count)s MB", count=round(count / 1024 / 1024, 1))
 
 
 def link_to_ticket(row: InboundEmail) -> Markup:

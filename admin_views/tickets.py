@@ -15,11 +15,11 @@ from flask_login import current_user
 from sqlalchemy.orm import joinedload
 
 from admin_views import cells, files
-from admin_views.answering import AnsweringPages
+from admin_views.answering import AnsweringPages, staff
 from admin_views.base import ModuleView, needs
+from extensions import now
 from models import Staff, Ticket, TicketCategory, TicketStatus
-from operations import filters, ticket_reading
-from operations.errors import OperationRefused
+from operations import filters, ticket_reading, tickets
 from operations.filters import Condition, Number, OneOf, Record
 
 # Who has waited longest for staff is answered first.
@@ -59,7 +59,7 @@ class TicketsView(AnsweringPages, ModuleView):
         "category": _l("Category"),
         "status": _l("State"),
         "assignee": _l("Assignee"),
-        "updated_at": _l("Last message"),
+        "updated_at": _l("State since"),
     }
     column_editable_list = ("category", "assignee")
     form_columns = ("subject", "category", "assignee")
@@ -106,9 +106,7 @@ class TicketsView(AnsweringPages, ModuleView):
         return state(ticket)
 
     def on_model_change(self, form: Any, model: Ticket, is_created: bool) -> None:
-        assignee = model.assignee
-        if assignee is not None and not assignee.may("tickets.edit"):
-            raise OperationRefused(_("This staff member may not answer tickets."), field="assignee")
+        tickets.note_assignee(model, by=staff(), now=now())
 
     @expose("/file/")
     @needs("tickets.view")

@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,8 @@ from flask_babel import gettext as _
 from itsdangerous import BadData, URLSafeSerializer
 
 from extensions import db
-from models import Attachment, Mailing, TicketMessage
+from models import Attachment, Mailing, Ticket, TicketMessage
+from operations import settings
 from operations.errors import OperationRefused
 
 LARGEST_FILE = 10 * 1024 * 1024
@@ -103,9 +104,39 @@ def store_all(uploads: Iterable[tuple[IO[bytes], str]], *, kept: Iterable[Stored
     files = list(kept)
     for stream, name in uploads:
         if len(files) >= MOST_FILES:
-            raise _refused(_("No more than %(count)s files can be attached.", count=MOST_FILES))
+            raise _too_many()
         files.append(store(stream, name, room=LARGEST_TOTAL - sum(file.size for file in files)))
     return files
+
+
+def refuse_too_many(files: Sequence[StoredFile]) -> None:
+    """Refuse (field `attachments`) more files, or larger ones, than one message may have."""
+    if len(files) > MOST_FILES:
+        raise _too_many()
+    if sum(file.size for file in files) > LARGEST_TOTAL:
+        raise _refused(_("The files are too large: %(total)s MB in all.", total=LARGEST_TOTAL >> 20))
+
+
+def room_of(client_id: int) -> int | None:
+    """How many bytes of files the client may still send, under the setting; None without a limit."""
+    most = int(settings.get("client_files_mb"))
+    if not most:
+        return None
+    sent = (
+        sa.select(sa.func.sum(Attachment.size))
+        .join(TicketMessage, TicketMessage.id == Attachment.message_id)
+        .join(Ticket, Ticket.id == TicketMessage.ticket_id)
+        .where(Ticket.client_id == client_id, TicketMessage.client_user_id.is_not(None))
+    )
+    return max(0, (most << 20) - (db.session.scalar(sent) or 0))
+
+
+def refuse_beyond(room: int | None, files: Sequence[StoredFile]) -> None:
+    """Refuse (field `attachments`) files for which there is no `room`, as `room_of` gives it."""
+    if room is not None and files and sum(file.size for file in files) > room:
+        raise _refused(
+            _("There is no room left for files of this account. Please write without files, and ask us for more room.")
+        )
 
 
 def attach(
@@ -204,6 +235,10 @@ def _copy(stream: IO[bytes], path: Path, room: int, name: str) -> tuple[int, str
     if not size:
         raise _refused(_("%(name)s is empty.", name=name))
     return size, digest.hexdigest()
+
+
+def _too_many() -> OperationRefused:
+    return _refused(_("No more than %(count)s files can be attached.", count=MOST_FILES))
 
 
 def _refused(message: str) -> OperationRefused:

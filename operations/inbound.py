@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import IO, Any
+from typing import Any
 
 import sqlalchemy as sa
 from flask_babel import force_locale
@@ -34,9 +34,9 @@ from operations import (
     unsubscribing,
 )
 from operations import inbound_outcomes as why
-from operations.attachments import StoredFile
 from operations.bulk import among
 from operations.errors import OperationRefused
+from operations.inbound_files import Files
 from operations.inbound_outcomes import NotTaken
 from operations.inbound_parsing import Letter
 from operations.inbound_quotes import Parted
@@ -147,6 +147,7 @@ def _write(row: InboundEmail, letter: Letter, files: Files, *, now: datetime) ->
     may_open = settings.get("inbound_without_ticket") == "ticket"
     match = inbound_matching.find(letter.head, row, may_open=may_open)
     _refuse_too_many(row, now)
+    files.drop_beyond(attachments.room_of(match.user.client_id), letter)
     with audit.acting(audit.actor_of(None, match.user)), force_locale(match.user.client.language.value):
         try:
             if match.ticket is not None:
@@ -320,27 +321,6 @@ def _refuse_settled(row: InboundEmail) -> None:
 
 
 # Parts of handling
-
-
-class Files:
-    """The files of a letter as they are kept, under the rules for all attachments."""
-
-    def __init__(self) -> None:
-        self.stored: list[StoredFile] = []
-
-    def take(self, stream: IO[bytes], name: str) -> bool:
-        """Keep a file; False where the rules refuse it."""
-        try:
-            self.stored = attachments.store_all([(stream, name)], kept=self.stored)
-        except OperationRefused:
-            return False
-        return True
-
-    def drop(self) -> None:
-        """Remove what became no message's."""
-        for file in self.stored:
-            (attachments.directory() / file.stored_name).unlink(missing_ok=True)
-        self.stored = []
 
 
 def _taken_apart(stored_name: str, files: Files) -> Letter:

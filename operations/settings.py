@@ -71,6 +71,7 @@ KINDS: dict[str, Kind] = {
         Kind("provider_numbers", _l("Numbers of the company"), _l("Tax and registration numbers, as they stand on documents."), ""),
         Kind("provider_contacts", _l("Contacts of the company"), _l("Phone and e-mail, as they stand on documents."), ""),
         Kind("recall_minutes", _l("Minutes to call a mailing back"), _l("How long a mailing waits before it starts; the form can change it for one mailing."), 5, 0, 1440),
+        Kind("client_files_mb", _l("Megabytes of files from one client"), _l("So much may the files take that a client has sent in tickets, in the panel and by letter; further ones are refused. 0: no limit."), 1000, 0, 1_000_000),
         Kind("penalty_limit", _l("Limit of penalty points"), _l("A client with more points than this has all services stopped and cannot order. 0: points stop nothing."), 0, 0, 100_000),
         Kind("penalty_days", _l("Days until penalty points fade"), _l("Holds for points given from now on."), 180, 1, 3650),
         Kind("breaker_clients", _l("Most clients stopped at once"), _l("When the deadlines of more clients than this pass at the same time, nothing is stopped until staff have looked at the list and confirmed it."), 20, 1, 1_000_000),
@@ -85,7 +86,7 @@ KINDS: dict[str, Kind] = {
         Choice("inbound_category", _l("Category of tickets opened by letter"), _l("Who is responsible for it gets them."), "first"),
         Choice("inbound_notices", _l("Tell whose letter was not taken"), _l("A polite letter, at most one a day to an address. To strangers it may reach somebody whose address was made up."), "known"),
         Kind("inbound_per_hour", _l("Messages by letter in an hour"), _l("From one address; further letters wait for staff."), 20, 1, 1000),
-        Kind("inbound_days_kept", _l("Days that letters are kept as they came"), _l("After that only the messages that became of them are left. Those that could not be handled stay."), 30, 1, 3650),
+        Kind("inbound_days_kept", _l("Days that letters are kept as they came"), _l("After that only the messages that became of them are left. Those that nobody has looked at stay."), 30, 1, 3650),
         Switch("inbound_plus_addresses", _l("Answers to an address of the ticket"), _l("Letters ask for answers to support+REFERENCE@…, so that they find their ticket even where a mail program leaves out all else. Your mail server must take such addresses."), False),
     )
 }  # fmt: skip

@@ -79,13 +79,12 @@ def _tell_staff(
 
 
 def _staff_to_tell(ticket: Ticket) -> list[Staff]:
-    """Whom a client's message is for: its assignee, else who is responsible for the category."""
-    reachable = sa.select(Staff).where(Staff.is_active, Staff.email != "").order_by(Staff.id).limit(MOST_TOLD)
-    if ticket.assignee_id is not None:
-        return list(db.session.scalars(reachable.where(Staff.id == ticket.assignee_id)))
+    """Whom a client's message is for: its assignee, else who is responsible for the category. The disabled do not count."""
     category = ticket.category
-    if category.responsible_staff_id is not None:
-        return list(db.session.scalars(reachable.where(Staff.id == category.responsible_staff_id)))
-    if category.responsible_role_id is not None:
-        return list(db.session.scalars(reachable.join(Role).where(Role.id == category.responsible_role_id)))
-    return []
+    for person in (ticket.assignee, category.responsible_staff):
+        if person is not None and person.is_active:
+            return [person] if person.email else []
+    if category.responsible_role_id is None:
+        return []
+    reachable = sa.select(Staff).where(Staff.is_active, Staff.email != "").order_by(Staff.id).limit(MOST_TOLD)
+    return list(db.session.scalars(reachable.join(Role).where(Role.id == category.responsible_role_id)))

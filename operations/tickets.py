@@ -62,7 +62,7 @@ def open_ticket(
         subject=subject.strip(),
         status=TicketStatus.WAITING_CLIENT if staff else TicketStatus.WAITING_STAFF,
         sender_id=staff.id if staff else None,
-        assignee_id=None if staff else category.responsible_staff_id,
+        assignee=None if staff else _who_answers(category),
         reference=new_reference(),
         created_at=now,
         updated_at=now,
@@ -92,7 +92,7 @@ def reply(
     An answer of staff waits for the client, or closes the ticket with `close`; who answers a ticket of nobody's
     has it from then on. A client's answer waits for staff, reopens what was closed, goes to who sent the message
     where that is ticked, and is the reaction to an open violation, unless it was written in a login-as or
-    `is_reaction` is off. An internal note changes nothing that the client sees. Refuses a client where replies are forbidden
+    `is_reaction` is off. Of an internal note the client sees nothing but that the ticket is closed, if it is. Refuses a client where replies are forbidden
     (RepliesForbidden), and an empty or overlong text.
     """
     staff = by if isinstance(by, Staff) else None
@@ -107,6 +107,8 @@ def reply(
     db.session.add(message)
     if not message.is_internal:
         _move_on(ticket, staff, close=close, now=now)
+    elif close and ticket.status is not TicketStatus.CLOSED:
+        ticket.status, ticket.updated_at = TicketStatus.CLOSED, now
     if staff is None and impersonation is None and is_reaction:
         violations.note_reaction(ticket)
     db.session.flush()
@@ -146,16 +148,31 @@ def reopen(ticket: Ticket, *, now: datetime) -> None:
     db.session.flush()
 
 
+def _who_answers(category: TicketCategory) -> Staff | None:
+    """The staff member who is responsible for the category, if he can answer."""
+    found = category.responsible_staff
+    return found if found is not None and found.may("tickets.edit") else None
+
+
 def hand_over(ticket: Ticket, *, assignee: Staff | None, category: TicketCategory, by: Staff, now: datetime) -> None:
     """Give the ticket to a staff member (None: to nobody) and put it under a category.
 
     The new assignee is told by letter, unless he did it himself. Refuses one who is disabled or may not answer.
     """
     lock(ticket)
-    if assignee is not None and assignee.id != ticket.assignee_id and not assignee.may("tickets.edit"):
-        raise OperationRefused(_("This staff member may not answer tickets."), field="assignee")
-    is_new = assignee is not None and assignee.id != ticket.assignee_id
     ticket.assignee, ticket.category = assignee, category
+    note_assignee(ticket, by=by, now=now)
+
+
+def note_assignee(ticket: Ticket, *, by: Staff, now: datetime) -> None:
+    """What `hand_over` does beyond setting the two, for a ticket whose assignee may have been set otherwise.
+
+    To be called before the change is flushed. One who has the ticket already keeps it, whatever he may now.
+    """
+    assignee = ticket.assignee
+    is_new = bool(sa.inspect(ticket).attrs.assignee.load_history().added)
+    if is_new and assignee is not None and not assignee.may("tickets.edit"):
+        raise OperationRefused(_("This staff member may not answer tickets."), field="assignee")
     db.session.flush()
     if is_new and assignee is not None and assignee.id != by.id:
         ticket_letters.tell_assignee(ticket, assignee, by=by, now=now)
@@ -177,7 +194,9 @@ def _message(
 
 
 def _move_on(ticket: Ticket, staff: Staff | None, *, close: bool, now: datetime) -> None:
-    ticket.updated_at = now
+    if staff is not None or ticket.status is not TicketStatus.WAITING_STAFF:
+        # Who has more to say does not lose his place among those who wait.
+        ticket.updated_at = now
     if staff is not None:
         ticket.status = TicketStatus.CLOSED if close else TicketStatus.WAITING_CLIENT
         if ticket.assignee_id is None:

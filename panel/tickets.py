@@ -102,6 +102,7 @@ def _carry_out(
         return page(files), 400
     try:
         taken = _begin(form, what)
+        attachments.refuse_beyond(attachments.room_of(me().client_id) if files else None, files)
         ticket = write(files)
         taken.result_url = url = f"/panel/tickets/{ticket.id}/"
         # What the client writes himself is not news to him.

@@ -159,6 +159,7 @@ class Ticket(Versioned, Model):
     sender_id: Mapped[int | None] = reference("staff", required=False)
     reference: Mapped[str] = mapped_column(String(40), unique=True)
     created_at: Mapped[datetime] = moment(default=True)
+    # Since when it waits for the side whose turn it is, or is closed; an answer of staff begins that anew.
     updated_at: Mapped[datetime] = moment(default=True)
     client_read_at: Mapped[datetime | None] = moment(nullable=True)
 

@@ -1,7 +1,8 @@
 """What every test can ask for.
 
 `app`             the application on a fresh, migrated database; the test runs on SQLite and on PostgreSQL,
-                  or on one of them with `@pytest.mark.engine("sqlite")`
+                  or on one of them with `@pytest.mark.engine("sqlite")`; on SQLite with the long ones only
+                  with `@pytest.mark.heavy`
 `make_app`        another one with other settings: `make_app(SMTP_URL=None)`
 `environ`         the settings of both; `data_dir` is where they keep files
 `session`         an application context around the test and its database session, for tests without HTTP
@@ -48,6 +49,8 @@ from tests.support import databases, mail, network, run
 
 ROOT = Path(__file__).resolve().parent.parent
 CAST = "cast"
+# Where a heavy test runs every time; on the other engine it is one of the long ones.
+QUICK = "postgresql"
 SECRET_KEY = "only-of-the-tests-only-of-the-tests-only-of-the-tests"
 
 hypothesis.settings.register_profile(
@@ -93,7 +96,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what needs a database on each engine, or on those that its mark names."""
     if "engine" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("engine")
-        metafunc.parametrize("engine", mark.args if mark else list(databases.ENGINES), indirect=True)
+        engines: list[Any] = list(mark.args if mark else databases.ENGINES)
+        if metafunc.definition.get_closest_marker("heavy"):
+            engines = [pytest.param(one, marks=[] if one == QUICK else [pytest.mark.long]) for one in engines]
+        metafunc.parametrize("engine", engines, indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -280,9 +280,12 @@ def note_password() -> None:
 
 
 def password_given_at() -> datetime | None:
-    """When the person of this session last gave the own password; None where that is not known."""
+    """When the person of this session last gave the own password; where that is not kept, when it began."""
     kept = session.get("password_at")
-    return datetime.fromisoformat(kept) if kept else None
+    if kept:
+        return datetime.fromisoformat(kept)
+    began: datetime | None = session.row["created_at"] if session.row else None  # type: ignore[attr-defined]
+    return began
 
 
 def set_headers(response: Response) -> Response:

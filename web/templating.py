@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, current_app
 from flask_babel import format_currency, format_decimal, get_locale
+from flask_babel import gettext as _
 
 from config import LANGUAGES
 from web.fragments import KeptParts
@@ -17,7 +18,7 @@ from web.fragments import KeptParts
 def register(app: Flask) -> None:
     app.jinja_env.add_extension(KeptParts)
     app.jinja_env.globals.update(get_locale=get_locale, languages=list(LANGUAGES.items()))
-    app.jinja_env.filters.update(numberformat=format_decimal, moneyformat=money)
+    app.jinja_env.filters.update(numberformat=format_decimal, moneyformat=money, sizeformat=size)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = False
     app.url_defaults(version_static_files)
 
@@ -36,3 +37,12 @@ def digest_of(filename: str) -> str:
 
 def money(amount: Any, currency: str) -> str:
     return format_currency(amount, currency, "#,##0.00\u00a0¤")
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it."""
+    if count < 1024:
+        return _("%(count)s B", count=count)
+    if count < 1024 * 1024:
+        return _("%(count)s KB", count=format_decimal(round(count / 1024)))
+    return _("%(count)s MB", count=format_decimal(round(count / 1024 / 1024, 1)))

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from flask import Flask
 
@@ -22,6 +23,7 @@ from models import (
     Violation,
     ViolationStatus,
 )
+from tests import cast as people_of
 from tests import factories as make
 from tests.cast import Cast, Desk, digest
 from tests.support import page as pages
@@ -57,6 +59,13 @@ def letters(app: Flask) -> list[OutboundEmail]:
         return [letter for letter in found if letter.template.startswith("ticket")]
 
 
+def other_category() -> TicketCategory:
+    found = TicketCategory(name={"en": "Billing"})
+    db.session.add(found)
+    db.session.flush()
+    return found
+
+
 def test_an_answer_goes_to_the_client_and_waits_for_him(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -> None:
     support, number = log_in("support"), cast.a.records["tickets"]
     page = support.follow(reply(support, number, text="Привет <b>you</b>\n\nsecond"))
@@ -90,8 +99,6 @@ def test_an_internal_note_is_for_staff_alone(app: Flask, cast: Cast, log_in: Cal
 
 
 def people_login(app: Flask, cast: Cast) -> Desk:
-    from tests import cast as people_of
-
     return people_of.log_in(app.test_client(), cast.a.owner)
 
 
@@ -110,6 +117,35 @@ def test_send_and_close(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -
     assert "This ticket is closed already." in page.text
 
 
+def test_a_note_can_close_the_ticket_too(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -> None:
+    support, number = log_in("support"), cast.a.records["tickets"]
+    fields = typed(support, number, text="Settled by phone", is_internal="y")
+    fields.pop("send")
+    support.follow(support.post(f"/admin/tickets/reply/?id={number}", {**fields, "send_and_close": "1"}))
+    assert ticket_now(app, number).status is TicketStatus.CLOSED
+    assert letters(app) == []
+    assert "Settled by phone" not in people_login(app, cast).get(f"/panel/tickets/{number}/").text
+
+
+def test_who_adds_to_a_question_keeps_the_place_among_those_who_wait(
+    app: Flask, cast: Cast, log_in: Callable[[str], Desk], clock: Any
+) -> None:
+    support, numbers = log_in("support"), [cast.a.records["tickets"], cast.b.records["tickets"]]
+    for number, person in zip(numbers, (cast.a.owner, cast.b.owner), strict=True):
+        reply(support, number)
+        clock.move(minutes=1)
+        client_answers(app, cast, number, by=person)
+        clock.move(minutes=1)
+    oldest_first = "/admin/tickets/?status=waiting_staff&sort=updated_at"
+    assert [one for one in support.ids(oldest_first) if one in numbers] == numbers
+    client_answers(app, cast, numbers[0], text="One more thing", by=cast.a.owner)
+    assert [one for one in support.ids(oldest_first) if one in numbers] == numbers
+    reply(support, numbers[0])
+    clock.move(minutes=1)
+    client_answers(app, cast, numbers[0], text="And now?", by=cast.a.owner)
+    assert [one for one in support.ids(oldest_first) if one in numbers] == numbers[::-1]
+
+
 def test_an_empty_answer_comes_back_with_its_message(app: Flask, cast: Cast, log_in: Callable[[str], Desk]) -> None:
     support, number = log_in("support"), cast.a.records["tickets"]
     before = digest(app)
@@ -125,7 +161,7 @@ def test_pressed_twice_it_is_one_answer(app: Flask, cast: Cast, log_in: Callable
     support, number = log_in("support"), cast.a.records["tickets"]
     fields = typed(support, number)
     first = support.post(f"/admin/tickets/reply/?id={number}", fields)
-    second = support.post(f"/admin/tickets/reply/?id={number}", {**fields, "last_message": "999999"})
+    second = support.post(f"/admin/tickets/reply/?id={number}", fields)
     assert first.status_code == second.status_code == 302
     assert len(letters(app)) == 1
 
@@ -270,8 +306,8 @@ def test_a_file_goes_along_and_survives_a_refusal(app: Flask, cast: Cast, log_in
     answer.close()
 
 
-def client_answers(app: Flask, cast: Cast, number: int, text: str = "Here I am") -> Any:
-    anna = people_login(app, cast)
+def client_answers(app: Flask, cast: Cast, number: int, text: str = "Here I am", by: Any = None) -> Any:
+    anna = people_of.log_in(app.test_client(), by or cast.a.owner)
     page = anna.page(f"/panel/tickets/{number}/")
     key = page.first("input", name="idempotency_key")["value"]
     return anna.post(f"/panel/tickets/{number}/", text=text, idempotency_key=key)
@@ -290,6 +326,64 @@ def test_a_client_s_answer_comes_to_who_has_the_ticket(app: Flask, cast: Cast, l
     assert (letter.template, letter.recipient) == ("ticket_for_staff", "manager@desk.example")
     manager = log_in("manager")
     assert number in manager.ids(f"/admin/tickets/?assignee={cast.manager.id}")
+
+
+def test_a_disabled_assignee_s_tickets_are_told_to_who_is_responsible_and_can_be_changed(
+    app: Flask, cast: Cast, log_in: Callable[[str], Desk]
+) -> None:
+    number = cast.a.records["tickets"]
+    with make.scene(app):
+        for role in ("support", "manager"):
+            db.session.get_one(Staff, getattr(cast, role).id).email = f"{role}@desk.example"
+        ticket = db.session.get_one(Ticket, number)
+        ticket.assignee_id, ticket.category.responsible_staff_id = cast.manager.id, cast.support.id
+        db.session.get_one(Staff, cast.manager.id).is_active = False
+        other = other_category().id
+    client_answers(app, cast, number)
+    assert [letter.recipient for letter in letters(app)] == ["support@desk.example"]
+    support = log_in("support")
+    assert support.post("/admin/tickets/ajax/update/", list_form_pk=number, category=other).status_code == 200
+    assert (ticket_now(app, number).category_id, ticket_now(app, number).assignee_id) == (other, cast.manager.id)
+
+
+def test_a_question_in_the_category_of_somebody_disabled_is_nobody_s(app: Flask, cast: Cast) -> None:
+    with make.scene(app):
+        category = other_category()
+        category.responsible_staff_id = cast.manager.id
+        db.session.get_one(Staff, cast.manager.id).is_active = False
+        number = category.id
+    anna = people_login(app, cast)
+    page = anna.page("/panel/tickets/new/")
+    key = page.first("input", name="idempotency_key")["value"]
+    anna.post("/panel/tickets/new/", category=number, subject="Help", text="Please", idempotency_key=key)
+    with app.app_context():
+        ticket = db.session.scalars(sa.select(Ticket).order_by(Ticket.id.desc())).first()
+        assert ticket is not None
+        assert (ticket.subject, ticket.assignee_id) == ("Help", None)
+
+
+@pytest.mark.parametrize("where", ["in the list", "in the form"])
+def test_who_is_given_a_ticket_in_the_list_or_the_form_is_told_as_well(
+    app: Flask, cast: Cast, log_in: Callable[[str], Desk], where: str
+) -> None:
+    support, number = log_in("support"), cast.a.records["tickets"]
+    with make.scene(app):
+        db.session.get_one(Staff, cast.manager.id).email = "manager@desk.example"
+
+    def give(staff_id: int) -> Any:
+        if where == "in the list":
+            return support.post("/admin/tickets/ajax/update/", list_form_pk=number, assignee=staff_id)
+        url = f"/admin/tickets/edit/?id={number}"
+        return support.post(url, {**pages.values(support.page(url)), "assignee": staff_id})
+
+    for _twice in range(2):
+        assert give(cast.manager.id).status_code in {200, 302}
+    assert [(letter.template, letter.recipient) for letter in letters(app)] == [
+        ("ticket_assigned", "manager@desk.example")
+    ]
+    refused = give(cast.auditor.id)
+    assert "This staff member may not answer tickets." in refused.text
+    assert ticket_now(app, number).assignee_id == cast.manager.id
 
 
 def test_nobody_s_ticket_is_told_to_the_role_that_is_responsible(app: Flask, cast: Cast) -> None:

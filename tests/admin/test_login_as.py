@@ -269,6 +269,7 @@ def test_the_way_back_is_the_server_s_own_knowledge(app: Flask, inside: FlaskCli
         assert visitor.get("/panel/").status_code == 302
 
 
+@pytest.mark.heavy
 def test_the_client_s_cookie_alone_opens_nothing_of_the_admin(app: Flask, inside: FlaskClient) -> None:
     """Under either name, on every address of the admin that takes no number, by GET and by POST."""
     value = people.cookies(inside)["client_session"]

@@ -152,6 +152,7 @@ def test_every_list_opens_on_a_new_desk(app: Flask) -> None:
             assert page.one(class_="nothing").text, module
 
 
+@pytest.mark.heavy
 def test_every_list_shows_its_rows_sorts_them_and_leads_to_each(app: Flask, cast: Cast, owner: Desk) -> None:
     owner.post("/admin/groups/new/", name="Audited")
     for module in LISTS:

@@ -68,6 +68,7 @@ def test_all_orders_are_tried_here(app: Flask, owner: Desk) -> None:
     assert set(app.extensions["desk_views"]["clients"].sortable) == set(SORTS)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("filtered", ["", "&not_group=999999", "&language=ru&search=x.example"])
 def test_over_ties_each_row_is_shown_once_forwards_and_backwards(
     app: Flask, owner: Desk, crowd: list[int], filtered: str

@@ -10,6 +10,7 @@ from benchmarks import imports, run
 from benchmarks.databases import Store
 
 
+@pytest.mark.long
 def test_an_import_is_measured_beside_its_own_rows(tmp_path: Path) -> None:
     store = Store(tmp_path / "kept")
     figures = imports.measure("sqlite", clients=200, store=store)
@@ -23,6 +24,7 @@ def test_an_import_is_measured_beside_its_own_rows(tmp_path: Path) -> None:
     assert "| sqlite | 200 |" in told
 
 
+@pytest.mark.long
 def test_a_whole_run_judges_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "IMPORTED", 200)
     store = Store(tmp_path / "kept")

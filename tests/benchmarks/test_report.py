@@ -26,6 +26,7 @@ def notes_and_kinds(directory: Path) -> list[Any]:
     return list(found)
 
 
+@pytest.mark.long
 def test_a_run_measures_everything_and_leaves_what_was_filled(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

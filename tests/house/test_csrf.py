@@ -113,6 +113,7 @@ def pages_of(line: Line, cast: Cast) -> list[str]:
     return [address, f"{address}?client={cast.a.id}&page_size=20"] if is_list else [address]
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(300)
 def test_no_get_changes_anything(app: Flask, cast: Cast, owner: Desk, user: Desk) -> None:
     before = people_of.digest(app)

@@ -333,6 +333,7 @@ def copy(tmp_path: Path) -> Path:
     return target
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(300)
 def test_the_example_of_a_new_module_works(copy: Path, environ: dict[str, str]) -> None:
     def execute(*command: str) -> None:

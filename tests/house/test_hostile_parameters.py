@@ -45,6 +45,7 @@ def faults(desk: Desk, urls: Iterator[str]) -> list[str]:
     return [url[:300] for url in urls if not people_of.is_no_fault(desk.get(url))]
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(400)
 def test_filters_of_every_list(app: Flask, owner: Desk) -> None:
     def urls() -> Iterator[str]:
@@ -57,6 +58,7 @@ def test_filters_of_every_list(app: Flask, owner: Desk) -> None:
     assert faults(owner, urls()) == []
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(400)
 def test_order_size_and_place_of_lists(owner: Desk) -> None:
     def urls() -> Iterator[str]:
@@ -79,6 +81,7 @@ def test_made_up_cursors(app: Flask, owner: Desk) -> None:
     assert faults(owner, urls()) == []
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(400)
 def test_numbers_of_records(owner: Desk, cast: Cast) -> None:
     def urls() -> Iterator[str]:
@@ -102,6 +105,7 @@ def test_numbers_of_records(owner: Desk, cast: Cast) -> None:
     assert faults(owner, urls()) == []
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(400)
 def test_the_same_in_forms(app: Flask, owner: Desk, cast: Cast) -> None:
     """In the body of a form: ids of what to delete, to scope to, to edit in place, to act on."""
@@ -172,6 +176,7 @@ def test_a_text_never_becomes_a_part_of_the_statement(app: Flask, owner: Desk, m
             assert pages.row_ids(pages.read(answer.text)) == []
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(400)
 def test_the_case_file_and_the_audit(cast: Cast, owner: Desk) -> None:
     def urls() -> Iterator[str]:

@@ -94,6 +94,7 @@ def test_an_empty_directory_becomes_a_desk_that_stops_when_asked(desk, tmp_path:
     assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS)
 def test_when_one_process_ends_the_others_are_stopped_and_it_is_said_which(desk) -> None:
     process, _address = desk

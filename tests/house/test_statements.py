@@ -121,6 +121,7 @@ def _many_things_of_clients() -> None:
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.timeout(300)
 def test_a_page_of_twenty_and_of_a_hundred_rows_run_the_same_few_statements(app: Flask, crowd: Desk) -> None:
     problems = []

@@ -109,6 +109,7 @@ def let_leases_lapse(of: subprocess.Popen[bytes]) -> None:
     db.session.commit()
 
 
+@pytest.mark.heavy
 def test_a_worker_starts_what_is_due_within_seconds_and_sends_it(smtp: MailServer, start_worker: Start) -> None:
     start_worker()
     wait_until(lambda: db.session.scalar(sa.select(sa.func.count(Heartbeat.id))) == 1)
@@ -119,6 +120,7 @@ def test_a_worker_starts_what_is_due_within_seconds_and_sends_it(smtp: MailServe
     assert started.started_at - started.starts_at < timedelta(seconds=10)
 
 
+@pytest.mark.heavy
 def test_several_workers_send_each_letter_once(smtp: MailServer, start_worker: Start) -> None:
     number = confirm(80)
     smtp.delay = 0.02
@@ -133,6 +135,7 @@ def test_several_workers_send_each_letter_once(smtp: MailServer, start_worker: S
     assert db.session.scalar(sa.select(sa.func.count(Ticket.id))) == 80
 
 
+@pytest.mark.heavy
 def test_killed_after_the_server_took_a_letter_that_one_goes_twice_at_most_under_the_same_id(
     smtp: MailServer, start_worker: Start
 ) -> None:
@@ -160,6 +163,7 @@ def test_killed_after_the_server_took_a_letter_that_one_goes_twice_at_most_under
     assert figures["sent"] == figures["recipients"] == 20
 
 
+@pytest.mark.heavy
 def test_asked_to_stop_a_worker_ends_soon_and_leaves_nothing_claimed(smtp: MailServer, start_worker: Start) -> None:
     number = confirm(40)
     smtp.delay = 0.05
@@ -179,6 +183,7 @@ def test_asked_to_stop_a_worker_ends_soon_and_leaves_nothing_claimed(smtp: MailS
     assert set(copies(smtp).values()) == {1}
 
 
+@pytest.mark.heavy
 def test_while_the_server_is_away_workers_live_and_afterwards_everything_goes_out(
     smtp: MailServer, start_worker: Start
 ) -> None:

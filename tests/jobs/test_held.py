@@ -393,6 +393,7 @@ def test_of_two_who_release_one_does(app: Flask, queued: int) -> None:
     assert look()
 
 
+@pytest.mark.heavy
 def test_a_real_worker_on_an_older_copy_waits_and_then_sends(
     app: Flask, smtp: MailServer, queued: int, copies: Copies, start_worker: Start
 ) -> None:

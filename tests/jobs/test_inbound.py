@@ -448,6 +448,7 @@ def test_where_another_worker_listens_already_one_waits_for_its_end(listening: A
 # Workers
 
 
+@pytest.mark.heavy
 def test_two_workers_take_each_letter_once(imap: ImapServer, with_inbox: Any, environ: dict[str, str]) -> None:
     with_inbox(imap.url())
     for number in range(30):

@@ -594,6 +594,7 @@ def all_executed(ids: list[int]) -> Callable[[], bool]:
     return lambda: db.session.scalar(left) == 0
 
 
+@pytest.mark.heavy
 def test_two_hundred_fall_due_and_three_workers_and_four_web_processes_are_there(
     environ: dict[str, str], port: int, start_worker: Start
 ) -> None:
@@ -611,6 +612,7 @@ def test_two_hundred_fall_due_and_three_workers_and_four_web_processes_are_there
     v.each_once(ids)
 
 
+@pytest.mark.heavy
 def test_killed_in_the_middle_each_is_still_stopped_once(start_worker: Start) -> None:
     v.setting("breaker_clients", 1000)
     v.setting("breaker_percent", 100)

@@ -49,6 +49,7 @@ def add_three_to_the_group(page: Any, group: int) -> None:
     expect(page.locator(".alert-success")).to_contain_text("3 clients added to the group.")
 
 
+@pytest.mark.heavy
 def test_three_clients_are_put_into_a_group_and_taken_out_again(
     app: Flask, live_server: Any, page: Any, group: int
 ) -> None:

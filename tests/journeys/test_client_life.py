@@ -89,6 +89,7 @@ def is_it(desk: Desk, number: int) -> bool:
     return number in desk.ids("/admin/clients/?search=zqlast")
 
 
+@pytest.mark.heavy
 def test_from_the_first_word_typed_to_the_last_one_erased(
     app: Flask, cast: Cast, owner: Desk, manager: Desk, clock: Clock
 ) -> None:

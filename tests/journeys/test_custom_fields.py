@@ -27,6 +27,7 @@ MANY = 100_000
 ROUNDS = 9
 
 
+@pytest.mark.heavy
 def test_a_field_is_added_filled_in_and_filtered_by_in_the_browser(app: Flask, live_server: Any, page: Any) -> None:
     with make.scene(app):
         make.staff("olga", people_of._seeded("owner"))

@@ -61,6 +61,7 @@ def wait_until(done: Callable[[], bool], *, seconds: float = 60) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.heavy
 def test_from_an_export_to_a_letter_and_into_the_panel_and_back(
     page: Any, live_server: LiveServer, smtp: MailServer, export: Path, worker: Callable[[], None],
     flask_command: Callable[..., Any], tmp_path: Path,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from extensions import now
+from extensions import db, now
+from models import Attachment
 from tests import cast as people_of
 from tests import factories as make
 from tests.support.browser import log_in_by_form
@@ -89,3 +90,38 @@ def test_badges_beside_each_other_are_whole_or_their_icons_alone(
         if width == 1280:
             assert found["referred"]["alone"]
             assert found["suspended"]["alone"]
+
+
+WIDER = "() => document.documentElement.scrollWidth - innerWidth"
+
+
+@pytest.mark.browser
+@pytest.mark.engine("sqlite")
+def test_long_words_of_a_ticket_are_broken_on_a_telephone(app: Flask, live_server: Any, page: Any) -> None:
+    address = "https://www.example.com/" + "a-very-long-path-without-a-blank/" * 5
+    with make.scene(app):
+        make.staff("olga", people_of._seeded("owner"))
+        client = make.client("Elena", username="elena")
+        make.user(client, "elena.two", is_owner=False, permissions=["support"])
+        ticket = make.ticket(client, address[:200], status="waiting_client")
+        file = {
+            "file_name": "x" * 150 + ".pdf",
+            "content_type": "application/pdf",
+            "size": 1,
+            "digest": "0",
+            "stored_name": "0",
+        }
+        db.session.add(Attachment(message_id=ticket.messages[0].id, **file))
+        number = ticket.id
+    page.set_viewport_size({"width": 390, "height": 844})
+    log_in_by_form(page, f"{live_server.url}/admin/login", "olga")
+    found = {}
+    for path in (f"/admin/tickets/details/?id={number}", "/admin/tickets/"):
+        page.goto(f"{live_server.url}{path}")
+        found[path] = page.evaluate(WIDER)
+    log_in_by_form(page, f"{live_server.url}/login", "elena.two")
+    for path in (f"/panel/tickets/{number}/", "/panel/tickets/", "/panel/"):
+        page.goto(f"{live_server.url}{path}")
+        assert address[:24] in page.content()
+        found[path] = page.evaluate(WIDER)
+    assert {path: pixels for path, pixels in found.items() if pixels > 0} == {}

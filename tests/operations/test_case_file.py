@@ -93,6 +93,7 @@ def full(session: Any, keep: Any) -> int:
     return keep("full", fill_both)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("oldest_first", [False, True])
 def test_pages_of_any_size_give_every_entry_once_and_in_order(full: int, oldest_first: bool) -> None:
     asked = question(full, since=MIDNIGHT - timedelta(days=9), until=MIDNIGHT + timedelta(days=9),

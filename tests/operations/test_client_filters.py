@@ -250,6 +250,7 @@ def _chosen(world: World, numbers: dict[str, int]) -> dict[str, str]:
     return {key: values[key][number % len(values[key])] for key, number in numbers.items()}
 
 
+@pytest.mark.heavy
 @settings(max_examples=6)
 @given(numbers=st.fixed_dictionaries(dict.fromkeys(REFERENCE, NUMBERS)))
 def test_every_pair_of_filters(world: World, numbers: dict[str, int]) -> None:

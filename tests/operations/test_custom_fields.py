@@ -130,6 +130,7 @@ TEXTS = (
 )
 
 
+@pytest.mark.heavy
 def test_every_filter_agrees_with_a_reference_alone_and_in_pairs(session: Any) -> None:
     """Also where the rows that match are taken for many: then SQLite asks them one by one."""
     one_of_each()

@@ -179,6 +179,7 @@ def test_urgent_letters_leave_before_those_of_mailings(smtp: Any) -> None:
     assert [letter.recipients[0].split("-")[0] for letter in smtp.letters] == ["one"] * 2 + ["client"] * 5
 
 
+@pytest.mark.heavy
 def test_of_two_mailings_the_short_one_need_not_wait_for_the_long_one(smtp: Any) -> None:
     long = cast.confirm(cast.clients(60))
     short = cast.confirm(cast.clients(2), by=long.staff)
@@ -253,6 +254,7 @@ def test_a_refusal_for_now_is_tried_again_after_growing_pauses(smtp: Any, clock:
     assert len({kept.message["Message-ID"] for kept in smtp.letters}) == 1
 
 
+@pytest.mark.heavy
 def test_in_the_end_it_is_given_up(smtp: Any, clock: Clock) -> None:
     (letter,) = queued()
     smtp.refusals["one-1@client.example"] = "450 try later"

@@ -121,6 +121,7 @@ def test_a_document_that_would_be_too_long_is_refused_before_it_is_begun(monkeyp
         documents.make("case_file", {**EMPTY, "made": "x" * documents.MOST_TEXT}, now=NOW)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limit", ["MOST_SECONDS", "MOST_MEMORY"])
 def test_time_and_memory_are_bounded(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     monkeypatch.setattr(documents, limit, {"MOST_SECONDS": 1, "MOST_MEMORY": 200_000_000}[limit])

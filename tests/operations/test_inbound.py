@@ -294,6 +294,7 @@ def test_a_letter_of_files_alone_and_a_long_one_are_taken(ticket: Ticket) -> Non
     assert bring(answer(text=" \n ", message_id="<3@x>")).reason == "empty"
 
 
+@pytest.mark.heavy
 def test_too_many_files_and_too_much_in_all_are_left_out(ticket: Ticket) -> None:
     many = [(f"{number}.txt", "text/plain", b"x") for number in range(12)]
     bring(answer(files=many))
@@ -305,6 +306,17 @@ def test_too_many_files_and_too_much_in_all_are_left_out(ticket: Ticket) -> None
     alone = attachments.LARGEST_FILE + 1
     bring(answer(message_id="<3@x>", files=[("huge.txt", "text/plain", b"x" * alone)]))
     assert messages(ticket)[-1].letter.left_out == ["huge.txt"]
+
+
+def test_files_beyond_the_room_of_the_client_are_left_out_and_named(ticket: Ticket) -> None:
+    setting("client_files_mb", 1)
+    half = b"x" * (600 << 10)
+    files = [("one.txt", "text/plain", half), ("two.txt", "text/plain", half)]
+    assert bring(answer(files=files)).outcome is InboundOutcome.ANSWERED
+    message = messages(ticket)[-1]
+    assert [file.file_name for file in message.attachments] == ["one.txt"]
+    assert message.letter.left_out == ["two.txt"]
+    assert len(list(attachments.directory().iterdir())) == 1
 
 
 def test_hostile_text_is_text(ticket: Ticket) -> None:

@@ -321,6 +321,7 @@ class Endless(io.RawIOBase):
         return len(found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("head", "piece"),
     [

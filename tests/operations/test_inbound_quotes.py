@@ -107,6 +107,7 @@ def test_a_signature_is_folded_wherever_it_stands() -> None:
     assert inbound_quotes.part(only).fresh.split() == only.split()
 
 
+@pytest.mark.long
 def test_hostile_texts_take_no_time() -> None:
     shapes = (
         "On 12:31 " * 20_000, ":\n" * 300_000, "> " * 300_000, "On 1 wrote:\n" * 60_000, "From: a\n" * 80_000, "a" * 1_000_000,
@@ -154,6 +155,7 @@ def test_broken_html_gives_what_can_be_read(html: str, text: str) -> None:
     assert inbound_html.to_text(html) == text
 
 
+@pytest.mark.long
 def test_hostile_html_takes_no_time() -> None:
     shapes = ("<" * 500_000, "<!--" * 200_000, "<a href=" * 100_000, "<a>" * 200_000, "<div>" * 150_000, "<b>x</b>" * 100_000,
               "<p style='" + " " * 500_000, "&" * 500_000, "<script>" * 100_000, "<blockquote>" * 50_000, "<td>x" * 150_000)  # fmt: skip

@@ -107,6 +107,7 @@ def test_only_who_needs_it_is_written_row_by_row(monkeypatch: pytest.MonkeyPatch
     assert "two\nlines" in written(mailing)[ids[2]][1]
 
 
+@pytest.mark.heavy
 def test_very_many_macros_are_replaced_too() -> None:
     many = "%client_id%, " * (macros.MOST_IN_SQL + 1)
     mailing = cast.confirm(cast.clients(2), text={"en": many, "ru": many})

@@ -419,6 +419,7 @@ def test_its_thirty_days_end_in_its_erasing_and_the_kept_client_keeps_everything
     assert checking.faults() == []
 
 
+@pytest.mark.heavy
 def test_erased_on_request_the_person_goes_with_all_records(app: Flask, two: tuple[int, int]) -> None:
     kept, other = two
     merge(kept, other, name="other")

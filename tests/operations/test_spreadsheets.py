@@ -97,6 +97,7 @@ def test_an_empty_list_is_a_file_too() -> None:
     assert comma_separated() == [HEADINGS]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_it_comes_in_pieces_and_memory_does_not_grow(kind: str) -> None:
     made = 0

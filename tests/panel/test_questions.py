@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from extensions import db
 from models import Attachment, OutboundEmail, Ticket, TicketCategory, TicketMessage, TicketStatus
+from operations import settings
 from tests.support import page as pages
 from tests.support import people
 from tests.support.books import Books
@@ -62,6 +63,52 @@ def test_a_refused_question_keeps_what_was_typed(app: Flask, as_anna: FlaskClien
     assert page.first("input", name="kept_file")["value"]
     with app.app_context():
         assert count(Ticket) == 0
+
+
+def test_a_good_file_beside_a_wrong_one_need_not_be_chosen_again(app: Flask, as_anna: FlaskClient) -> None:
+    files = [(io.BytesIO(b"first"), "first.txt"), (io.BytesIO(b"MZ"), "bad.exe"), (io.BytesIO(b"last"), "last.txt")]
+    answer = ask(as_anna, attachments=files)
+    assert answer.status_code == 400
+    assert "bad.exe" in answer.text
+    page = pages.read(answer.text)
+    kept = [node["value"] for node in page.all("input", name="kept_file")]
+    assert len(kept) == 2
+    assert "first.txt" in page.text
+    assert "last.txt" in page.text
+    assert ask(as_anna, kept_file=kept).status_code == 302
+    with app.app_context():
+        assert sorted(db.session.scalars(sa.select(Attachment.file_name))) == ["first.txt", "last.txt"]
+
+
+def test_a_kept_file_sent_many_times_is_one_and_too_many_are_refused(app: Flask, as_anna: FlaskClient) -> None:
+    def kept(number: int) -> str:
+        answer = ask(as_anna, subject="", attachments=(io.BytesIO(b"%d" % number), f"{number}.txt"))
+        return str(pages.read(answer.text).one("input", name="kept_file")["value"])
+
+    tokens = [kept(number) for number in range(11)]
+    answer = ask(as_anna, kept_file=tokens)
+    assert answer.status_code == 400
+    assert "No more than 10 files can be attached." in answer.text
+    assert ask(as_anna, kept_file=tokens[:1] * 30).status_code == 302
+    with app.app_context():
+        assert list(db.session.scalars(sa.select(Attachment.file_name))) == ["0.txt"]
+
+
+def test_a_client_s_files_take_no_more_than_the_settings_say(app: Flask, as_anna: FlaskClient, anna: Person) -> None:
+    with app.app_context():
+        settings.change("client_files_mb", 1)
+        db.session.commit()
+    part = b"x" * (400 << 10)
+    assert ask(as_anna, attachments=(io.BytesIO(part), "one.txt")).status_code == 302
+    assert ask(as_anna, attachments=(io.BytesIO(part), "two.txt")).status_code == 302
+    refused = ask(as_anna, attachments=(io.BytesIO(part), "three.txt"))
+    assert refused.status_code == 400
+    assert "There is no room left for files of this account." in pages.errors(pages.read(refused.text))["attachments"]
+    assert ask(as_anna, text="Without it").status_code == 302
+    with app.app_context():
+        settings.change("client_files_mb", 0)
+        db.session.commit()
+    assert ask(as_anna, attachments=(io.BytesIO(part), "three.txt")).status_code == 302
 
 
 def test_a_wrong_file_is_refused_beside_its_field(app: Flask, as_anna: FlaskClient) -> None:
