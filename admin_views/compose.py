@@ -250,6 +250,7 @@ class Composing:
             content=idempotency.fingerprint(fields),
             now=moment,
         )
+        self._refuse_other_recipients()
         mailing = mailings.create(
             by=self.staff,
             draft=self.form.draft(),
@@ -262,6 +263,19 @@ class Composing:
         )
         taken.result_url = f"/admin/mailings/details/?id={mailing.id}"
         return mailing
+
+    def _refuse_other_recipients(self) -> None:
+        """Refuse to write to more or fewer clients than the plan showed, as a filter means others every moment."""
+        seen = request.form.get("recipients_seen", "")
+        if self.selection.ids is not None or not (seen.isascii() and seen.isdigit() and len(seen) < 10):
+            return
+        count = selections.count(self.selection)
+        if count != int(seen):
+            before, now_ = format_decimal(int(seen)), format_decimal(count)
+            raise OperationRefused(
+                _("Meanwhile other clients match the filter: there were %(before)s, now there are %(now)s. Look at the plan once more, then send again.",
+                  before=before, now=now_)
+            )  # fmt: skip
 
     def _starts_at(self, moment: datetime) -> datetime:
         if self.form.send_at.data is not None:
@@ -289,6 +303,7 @@ class Composing:
         draft = self.form.draft()
         plan = mailing_plan.plan(draft, self.clients, selection=self.selection)
         self.position = min(max(1, self.position), max(1, plan.tickets))
+        self.form.recipients_seen.data = str(plan.selected)
         return str(
             self.view.render(
                 "admin/mailings/new.html",

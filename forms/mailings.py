@@ -100,6 +100,8 @@ class MailingForm(Form):
     """Fields beside these, added below: `subject_<language>` and `text_<language>`."""
 
     idempotency_key = HiddenField()
+    # How many clients the selection meant when the plan was shown.
+    recipients_seen = HiddenField()
     category = RecordField(_l("Category"), model=TicketCategory, only_active=True,
                            description=_l("The correspondence goes on under it."))  # fmt: skip
     forbid_replies = tick(_l("Forbid replies"), _l("Clients cannot answer in the tickets of this message."))

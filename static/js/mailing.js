@@ -129,7 +129,9 @@ async function preview(form, button) {
   if (!answer.ok) return false;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (page.querySelector("#form-errors")) return false;
-  for (const name of [".compose-preview", ".send-plan", ".form-actions"]) {
+  // The plan that is seen now is the one that is sent by.
+  form.elements.recipients_seen.value = page.querySelector("[name=recipients_seen]").value;
+  for (const name of [".recipients", ".compose-preview", ".send-plan", ".form-actions"]) {
     const fresh = page.querySelector(name);
     if (!fresh) return false;
     document.querySelector(name).replaceWith(document.adoptNode(fresh));

@@ -134,6 +134,28 @@ def test_all_that_match_a_filter_are_meant_without_being_named(app: Flask, owner
         assert set(got) == {n for n in ids if n % 2}
 
 
+def test_when_others_match_the_filter_meanwhile_it_is_asked_again(app: Flask, owner: Desk, ids: list[int]) -> None:
+    """Who saw «Send to 3 clients» must not write to more without knowing it."""
+    address = owner.post("/admin/clients/action/?language=ru&name=client-", {"action": "message", "all": "1"}).location
+    form = typed(owner, address, send="1")
+    with make.scene(app):
+        newcomer = make.client("client-newcomer", language="ru", email="new@clients.example").id
+    before = count(app, Mailing)
+    answer = owner.post(address, form)
+    assert answer.status_code == 400
+    page = pages.read(answer.text)
+    assert "there were 3, now there are 4" in page.text
+    assert page.one("p", class_="recipients")["data-recipients"] == "4"
+    assert page.one("textarea", name="text_en").text.strip() == "Dear %client_person%."
+    assert count(app, Mailing) == before
+    again = {**form, "recipients_seen": page.one("input", name="recipients_seen")["value"]}
+    number = number_in(owner.post(address, again))
+    assert number_in(owner.post(address, again)) == number, "pressed twice"
+    with app.app_context():
+        got = db.session.scalars(sa.select(MailingRecipient.client_id).where(MailingRecipient.mailing_id == number))
+        assert set(got) == {newcomer, *(n for n in ids if n % 2)}
+
+
 def test_without_a_selection_one_is_led_to_choose_the_recipients_or_to_the_list(
     owner: Desk, log_in: Callable[[str], Desk]
 ) -> None:
