@@ -189,7 +189,13 @@ class MailingsView(ComposePages, RecipientPages, ModuleView):
     @needs("clients.message")
     def cancel_view(self) -> ResponseReturnValue:
         """Send no more letters of a mailing."""
-        return self._do(lambda mailing: mailings.cancel(mailing, now=now()), _("Cancelled. What was sent stays sent."))
+        said = _("Cancelled. What was sent stays sent.")
+        if self.posted_or_404().is_violation and features.abuse_handling():
+            # Deadlines run on, also of those whose letter was not sent: they find the matter in their panel.
+            said += " " + _(
+                "Its violations go on, of those who got no letter too. Cancel them in their list where they are not meant."
+            )
+        return self._do(lambda mailing: mailings.cancel(mailing, now=now()), said)
 
     @expose("/retry/", methods=("POST",))
     @needs("clients.message")

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from flask import Flask
 
 from extensions import Clock, db, now
+from jobs import start_mailings
 from models import Client, Mailing, PenaltyPoint, Service, Staff, Violation, ViolationAction, ViolationStatus
 from tests import factories as make
 from tests.admin.test_mailings import beside, chosen, number_in, previewed, sent, typed, work
@@ -297,3 +298,18 @@ def test_ticking_it_opens_the_tab(page: Any, live_server: Any, app: Flask, cast:
     expect(page.locator("#text_en")).to_be_visible()
     page.get_by_role("switch", name="Forbid replies").uncheck()
     expect(page.get_by_role("switch", name="Violation")).not_to_be_checked()
+
+
+def test_who_cancels_the_letters_is_told_that_the_deadlines_run_on(app: Flask, owner: Desk, compose: str) -> None:
+    number = number_in(sent(owner, compose, **parameters()))
+    with app.app_context():
+        start_mailings()
+    page = owner.follow(owner.post("/admin/mailings/cancel/", id=number))
+    assert "Its violations go on" in page.text
+    assert {one.status for one in made(app, number)} == {ViolationStatus.OPEN}
+    plain = number_in(sent(owner, compose))
+    with app.app_context():
+        start_mailings()
+    page = owner.follow(owner.post("/admin/mailings/cancel/", id=plain))
+    assert "Cancelled. What was sent stays sent." in page.text
+    assert "violations" not in pages.messages(page)[0][1]
