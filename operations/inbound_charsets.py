@@ -41,10 +41,10 @@ def decode(content: bytes, charset: str) -> str:
 
 def head(lines: Sequence[bytes]) -> str:
     """The lines of a letter's head. They should be ASCII or UTF-8; in others all words beyond ASCII are of one charset."""
-    raw = [line for line in lines if not _is_utf8(line)]
-    words = b" ".join(word for line in raw for word in line.split() if not word.isascii())
+    known = [(line, _is_utf8(line)) for line in lines]
+    words = b" ".join(word for line, is_utf8 in known if not is_utf8 for word in line.split() if not word.isascii())
     charset = _cyrillic(words) if _looks_cyrillic(words) else "cp1252"
-    return "".join(_tidy(line.decode(charset if line in raw else "utf-8", "replace")) for line in lines)
+    return "".join(_tidy(line.decode("utf-8" if is_utf8 else charset, "replace")) for line, is_utf8 in known)
 
 
 def header(value: object) -> str:

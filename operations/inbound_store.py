@@ -168,8 +168,8 @@ def to_look_at() -> sa.ColumnElement[bool]:
 def forget_old(*, now: datetime) -> int:
     """Remove letters as they came once the time set is over, and what nobody took with them; returns how many.
 
-    One that could not be handled, or that staff are to look at, stays until somebody has seen to it. The row of a letter that became a message, or
-    told of one that came back, stays; all others go with their letter.
+    One that could not be handled, or that staff are to look at, stays until somebody has seen to it. The row of a
+    letter that became a message, or told of one that came back, stays; all others go with their letter.
     """
     until = now - timedelta(days=settings.get("inbound_days_kept"))
     old = (
