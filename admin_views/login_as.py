@@ -49,7 +49,9 @@ class LoginAsPages:
         if impersonation.asks_for_password(confirmed_at=password_given_at(), now=now()):
             form = PasswordAgainForm(request.form)
             if not _confirmed(staff, form):
-                return self._ask(client, user, form, _("It has been a while since you logged in. Is it still you?")), 401
+                return self._ask(
+                    client, user, form, _("It has been a while since you logged in. Is it still you?")
+                ), 401
         try:
             stay = impersonation.start(
                 by=staff,
