@@ -745,7 +745,7 @@ class SearchColumns(Filter):
         self.names = names
 
     def condition(self, value: str) -> Any:
-        likeness = [searching.part_of(self.model, self.names, value)]
+        likeness = [searching.part_of(self.model, self.names, searching.unmarked(value))]
         with suppress(ValueError):
             likeness.append(self.model.id == filters.whole_number(value.removeprefix("#")))
         return sa.or_(*likeness)

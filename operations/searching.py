@@ -7,6 +7,7 @@ keeps; of one or two characters, as a code, or as the beginning of a number or u
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,11 @@ def find(text: str, *, by: Staff, scope: int | None = None) -> list[Group]:
     return [group for group in found if group.hits]
 
 
+def unmarked(text: str) -> str:
+    """A ticket's reference as letters show it, [#…], without its marks; any other text as it is."""
+    return text[2:-1] if text.startswith("[#") and text.endswith("]") else text
+
+
 def part_of(model: Any, names: Sequence[str], value: str) -> Condition:
     """Whether `value` is part of one of the columns, through the index of triples where there is one."""
     if sides.knows_itself() or len(value) < TRIPLE or not set(names) <= set(INDEXED.get(model, ())):
@@ -115,11 +121,13 @@ def _note(kind: Kind, row: Any) -> str:
 
 
 def _by_code(kind: Kind, text: str, scope: int | None) -> list[Any]:
-    try:
-        number = filters.whole_number(text.removeprefix("#"))
-    except ValueError:
-        return []
-    return list(db.session.scalars(_visible(kind.model, scope).where(kind.model.id == number)))
+    """The record of that code; a ticket also by its whole reference."""
+    named = []
+    with suppress(ValueError):
+        named.append(kind.model.id == filters.whole_number(text.removeprefix("#")))
+    if kind.model is Ticket:
+        named.append(Ticket.reference.in_([unmarked(text), unmarked(text).upper()]))
+    return list(db.session.scalars(_visible(kind.model, scope).where(sa.or_(*named)))) if named else []
 
 
 def _by_words(kind: Kind, text: str, scope: int | None) -> list[Any]:

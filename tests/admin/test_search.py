@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from extensions import db, now
-from models import Client
+from models import Client, Ticket
 from tests import cast as people_of
 from tests import factories as make
 from tests.cast import Cast, Desk
@@ -64,6 +64,16 @@ def test_numbers_and_codes(app: Flask, owner: Desk, cast: Cast) -> None:
     page = owner.page(SEARCH + "17")
     assert "invoices" not in found(page)
     assert "Type three or more" in page.text
+
+
+def test_a_ticket_is_found_by_its_reference_as_letters_show_it(app: Flask, owner: Desk, cast: Cast) -> None:
+    number = cast.b.records["tickets"]
+    with make.scene(app):
+        db.session.get_one(Ticket, number).reference = "0123456789ABCDEF"
+    for text in ("[%230123456789ABCDEF]", "0123456789abcdef"):
+        assert found(owner.page(SEARCH + text)) == {"tickets": [number]}, text
+        assert owner.ids(f"/admin/tickets/?search={text}") == [number], text
+    assert found(owner.page(SEARCH + "[%23]")) == {}
 
 
 def test_what_is_changed_or_removed_is_found_as_it_is_now(app: Flask, owner: Desk, cast: Cast) -> None:
