@@ -102,6 +102,8 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
     can_export = True
     list_filters: Sequence[Filter] = ()
     searched: Sequence[str] = ()
+    # Whether so many columns are long that each must be narrower for all to fit.
+    is_dense = False
     sortable: Sequence[str] = ("id",)
     default_sort = "-id"
     title_column = "id"
@@ -356,6 +358,7 @@ class ModuleView(LookupPages, InlinePages, BulkPages, ExportPages, ModelView):
             "edit_spec": lambda: self.edit_spec(editable),
             "update_url": f"{self.url}/ajax/update/" if editable else None,
             "row_height": current_user.preferences.get("row_height", "comfortable"),
+            "is_dense": self.is_dense,
             "page_size": asked.page_size,
             "page_sizes": PAGE_SIZES,
         }

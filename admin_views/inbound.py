@@ -100,6 +100,7 @@ class InboundView(RecordBulk, ModuleView):
     }
     form_columns = ("client",)
     bulk_actions = (PUT_ASIDE,)
+    is_dense = True
     title_column = "sender"
     amount_columns = ("size",)
     searched = ("sender", "subject")
