@@ -243,7 +243,7 @@ class Composing:
         key = request.form.get("idempotency_key") or f"selection-{self.selection.id}"
         fields = [
             (name, text) for name, text in request.form.items(multi=True) if name not in {"csrf_token", "kept_file"}
-        ]
+        ] + [("attachments", file.digest) for file in self.files]
         taken = idempotency.begin(
             principal=self.staff.get_id(),
             key=f"mailing:{key}",

@@ -204,6 +204,8 @@ class MailingForm(Form):
             self.violation.errors = [_("The handling of abuse is switched off.")]
         elif self.forbid_replies.data:
             self.violation.errors = [_("A violation asks for an answer, so replies cannot be forbidden.")]
+        if self.category.data is not None and self.category.data.is_news:
+            self.category.errors = [_("News can be unsubscribed from, a violation cannot. Choose another category.")]
         wanted, starts_at = self.parameters, starts_at or now()
         if self.deadline.data is not None:
             # By itself as well, so that all that is wrong is said at once.

@@ -230,7 +230,7 @@ class Postman:
         except Exception as error:
             # Whatever is wrong with this letter, the others must go out.
             log.exception("letter %s cannot be made", letter.id)
-            self._note(letter, EmailStatus.FAILED, RecipientOutcome.FAILED, error=f"cannot be made: {error}")
+            self._note_fault(letter, error)
         else:
             self._note_sent(letter)
             return True
@@ -248,6 +248,13 @@ class Postman:
                 # Nothing may be locked in the database while the server is talked to.
                 db.session.rollback()
         return self._made[letter.id]
+
+    def _note_fault(self, letter: Claimed, error: Exception) -> None:
+        """The letter is at fault, unless it is the database."""
+        if isinstance(error, sa.exc.OperationalError):
+            self._put_off(letter, "the database was away")
+        else:
+            self._note(letter, EmailStatus.FAILED, RecipientOutcome.FAILED, error=f"cannot be made: {error}")
 
     def _note_refused(self, letter: Claimed, error: smtp.Refused) -> None:
         if error.is_permanent:

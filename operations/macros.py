@@ -19,8 +19,10 @@ from flask_babel import lazy_gettext as _l
 from extensions import db
 from models import Client, Project
 
-# A percent sign, a word, a percent sign. Two hexadecimal digits are a part of an address (%D0%98), no macro.
-WORD = re.compile(r"%(?![0-9A-Fa-f]{2}%)([^\W\d][\w-]*)%")
+# A percent sign, a word, a percent sign. Two hexadecimal digits are a part of an address (%D0%98), no macro, also with
+# letters behind them where the next sign has its two as well (caf%C3%A9-menu%20today).
+HEX = "[0-9A-Fa-f]{2}"
+WORD = re.compile(rf"%(?!{HEX}%)(?!{HEX}[\w-]*%{HEX})([^\W\d][\w-]*)%")
 LINE_ENDS = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
 LONGEST_SUBJECT = 300
 # The same for the databases, which know no classes of characters: as SQLite's GLOB and as a regular expression.

@@ -88,6 +88,10 @@ def _refuse_bad_violation(draft: Draft, clients: sa.Select[Any], *, starts_at: d
     assert wanted is not None
     if not features.abuse_handling():
         raise OperationRefused(_("The handling of abuse is switched off."), field="violation")
+    if draft.category is not None and draft.category.is_news:
+        raise OperationRefused(
+            _("News can be unsubscribed from, a violation cannot. Choose another category."), field="category"
+        )
     if draft.forbid_replies:
         raise OperationRefused(_("A violation asks for an answer, so replies cannot be forbidden."), field="violation")
     violations.refuse_bad(wanted, starts_at=starts_at, now=now)
@@ -196,6 +200,7 @@ def retry_failed(mailing: Mailing, *, now: datetime) -> int:
     _lock(mailing)
     if mailing.status not in {*UNDER_WAY, MailingStatus.SENT}:
         raise OperationRefused(_("There is nothing to try again."))
+    _take_new_addresses(mailing)
     count = _set_letters(
         mailing, EmailStatus.FAILED, status=EmailStatus.QUEUED, attempts=0, next_attempt_at=now, last_error=""
     )
@@ -207,6 +212,19 @@ def retry_failed(mailing: Mailing, *, now: datetime) -> int:
         mailing.status, mailing.finished_at = MailingStatus.SENDING, None
     db.session.flush()
     return count
+
+
+def _take_new_addresses(mailing: Mailing) -> None:
+    """Have the failed letters of a mailing go to the addresses that their clients have by now."""
+    failed = sa.and_(
+        OutboundEmail.mailing_id == mailing.id, OutboundEmail.status == EmailStatus.FAILED, OutboundEmail.template == ""
+    )
+    changed = sa.select(OutboundEmail, Client.email).join(Client, Client.id == OutboundEmail.client_id)
+    for letter, address in db.session.execute(
+        changed.where(failed, Client.email != "", Client.email != OutboundEmail.recipient)
+    ):
+        letter.recipient, letter.domain = address, address.rpartition("@")[2].lower()
+    db.session.flush()
 
 
 def finish(*, now: datetime) -> int:

@@ -122,6 +122,8 @@ function startReadyTexts(form) {
 // ---- the preview, without losing the place on the page ----
 
 async function preview(form, button) {
+  // What was wrong before stands beside the fields; only the whole page takes that away.
+  if (document.querySelector("#form-errors")) return false;
   const data = new FormData(form, button);
   // Files are taken in when the form is sent; a look at the text does not need them.
   data.delete("attachments");

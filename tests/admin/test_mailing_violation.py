@@ -300,6 +300,20 @@ def test_ticking_it_opens_the_tab(page: Any, live_server: Any, app: Flask, cast:
     expect(page.get_by_role("switch", name="Violation")).not_to_be_checked()
 
 
+def test_a_violation_is_no_news(app: Flask, owner: Desk, compose: str) -> None:
+    """Who has unsubscribed from news must hear of what is going to be stopped."""
+    with app.app_context():
+        news = messages.category(news=True).id
+        db.session.commit()
+    answer = sent(owner, compose, **parameters(), category=news)
+    assert answer.status_code == 400
+    assert "a violation cannot" in beside(pages.read(answer.text), "category")
+    with app.app_context():
+        assert not db.session.scalar(
+            sa.select(sa.func.count()).select_from(Violation).where(Violation.comment == "Spam")
+        )
+
+
 def test_who_cancels_the_letters_is_told_that_the_deadlines_run_on(app: Flask, owner: Desk, compose: str) -> None:
     number = number_in(sent(owner, compose, **parameters()))
     with app.app_context():

@@ -17,7 +17,16 @@ from flask import Flask
 import jobs
 from extensions import Clock, db, now
 from models import Client, DeliveryNote, EmailStatus, Mailing, MailingRecipient, OutboundEmail, Project, Ticket
-from operations import attachments, delivery, delivery_notes, letter_queue, letters, mailings, unsubscribing
+from operations import (
+    attachments,
+    delivery,
+    delivery_notes,
+    letter_making,
+    letter_queue,
+    letters,
+    mailings,
+    unsubscribing,
+)
 from operations.errors import OperationRefused
 from tests.support import mailings as cast
 from tests.support import people
@@ -339,6 +348,40 @@ def test_a_letter_that_cannot_be_made_fails_alone(smtp: Any) -> None:
     cast.work()
     assert [state(letter)[0] for letter in made] == ["failed", "failed", "sent"]
     assert "not an e-mail address" in made[1].last_error
+
+
+def test_a_database_that_is_away_while_a_letter_is_made_costs_it_an_attempt_alone(
+    smtp: Any, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    mailing = cast.confirm(cast.clients(1))
+    real = letter_making.Desk._new_sort
+
+    def away(*_: Any) -> Any:
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+
+    monkeypatch.setattr(letter_making.Desk, "_new_sort", away)
+    cast.work()
+    [letter] = cast.letters_of(mailing)
+    assert (letter.status, letter.attempts, letter.last_error) == (EmailStatus.QUEUED, 1, "the database was away")
+    monkeypatch.setattr(letter_making.Desk, "_new_sort", real)
+    clock.move(minutes=2)
+    cast.work()
+    assert len(smtp.letters) == 1
+
+
+def test_what_has_failed_is_tried_again_at_the_address_that_the_client_has_by_now(smtp: Any) -> None:
+    ids = cast.clients(2)
+    smtp.refusals[f"client-{ids[0]}@client.example"] = "550 no such user"
+    mailing = cast.confirm(ids)
+    cast.work()
+    db.session.get_one(Client, ids[0]).email = "Fixed@Other.example"
+    db.session.commit()
+    mailings.retry_failed(db.session.get_one(Mailing, mailing.id), now=now())
+    db.session.commit()
+    cast.work()
+    assert min(one.recipients[0] for one in smtp.letters) == "Fixed@Other.example"
+    [letter] = [one for one in cast.letters_of(mailing) if one.client_id == ids[0]]
+    assert (letter.status, letter.domain) == (EmailStatus.SENT, "other.example")
 
 
 def test_without_a_mail_server_letters_wait(make_app: Callable[..., Flask], smtp: Any) -> None:

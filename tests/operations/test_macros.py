@@ -95,6 +95,8 @@ def test_percent_signs_around_a_macro_do_no_harm() -> None:
         ("Dear %foo%, %client_person%, %foo%", ["%foo%"]),
         ("%Client_Person% %client-person% %имя%", ["%Client_Person%", "%client-person%", "%имя%"]),
         ("https://ru.wikipedia.org/wiki/%D0%98%D0%B2%D0%B0%D0%BD %d0%b8%d0", []),
+        ("https://example.com/caf%C3%A9-menu%20today na%C3%AFve%20x %d0%bfa%d1%82", []),
+        ("%A9-menu% %abcdef%", ["%A9-menu%", "%abcdef%"]),
         ("a discount of 10% - 20% for all; 5%", []),
         ("%client_person%admin_name%", []),
     ],
