@@ -89,7 +89,8 @@ for (const form of document.forms) {
 const stateOf = (form) => JSON.stringify([...new FormData(form)].map(([name, value]) => [name, value.name ?? value]));
 
 for (const form of document.querySelectorAll("form[data-keep]")) {
-  const refused = form.querySelector("#form-errors") !== null;
+  // What came back from the server with something typed in it is no more saved than before.
+  const refused = form.querySelector("#form-errors") !== null || form.dataset.keep === "typed";
   const before = stateOf(form);
   let sending = false;
   form.addEventListener("submit", () => { sending = true; setTimeout(() => { sending = false; }, 5000); });

@@ -15,6 +15,8 @@ from tests import cast as people_of
 from tests import factories as make
 from tests.support.people import PASSWORD
 
+ASKS = "() => { const leaving = new Event('beforeunload', {cancelable: true}); dispatchEvent(leaving); return leaving.defaultPrevented; }"
+
 
 @pytest.mark.browser
 @pytest.mark.engine("sqlite")
@@ -45,6 +47,7 @@ def test_choosing_a_category_narrows_the_ready_texts_and_one_fills_the_message(
         db.session.execute(sa.delete(ResponseTemplate).where(ResponseTemplate.name == "Thanks"))
         db.session.commit()
     page.reload()
+    assert not page.evaluate(ASKS), "nothing is typed yet"
     page.select_option("[name=category]", categories[2])
     others = page.locator("#response_template optgroup")
     expect(others).to_have_attribute("label", "Of other categories")
@@ -56,3 +59,4 @@ def test_choosing_a_category_narrows_the_ready_texts_and_one_fills_the_message(
     expect(page.locator("[name=subject_en]")).to_have_value("Outage tonight")
     expect(page.locator("[name=text_en]")).to_have_value("Dear %client_person%")
     expect(names).to_have_text(["Ready text…", "Outage"])
+    assert page.evaluate(ASKS), "what was filled in is saved nowhere yet"
